@@ -1,0 +1,1 @@
+"""What the brain thinks with: trace models, failure models, and one advice out of both."""

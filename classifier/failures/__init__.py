@@ -1,0 +1,1 @@
+"""What the exit codes of a whole workflow say, site by site."""

@@ -1,0 +1,1 @@
+"""What a healthy job looks like on its hardware threads."""

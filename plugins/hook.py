@@ -1,0 +1,32 @@
+"""Telling the agent: one datagram to a local socket, at once or not at all.
+
+A hook that fails or waits can drain a node, so nothing here raises, blocks or prints. Only small
+standard modules are imported: the interpreter's start is most of a hook's time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+
+SOCKET = "/run/jobmend/hook.sock"
+SOCKET_VARIABLE = "JOBMEND_HOOK_SOCKET"
+MAX_BYTES = 16 * 1024  # jobs.wire.MAX_EVENT_BYTES, not imported to keep the start short
+VERSION = 1  # jobs.wire.VERSION, likewise; a test holds both together
+
+
+def tell(body: dict[str, object], path: str = "") -> bool:
+    """Send one event body to the agent; False when nobody could take it."""
+    try:
+        message = {"jobmend": VERSION, "kind": "event", "body": body}
+        data = json.dumps(message, separators=(",", ":")).encode(errors="replace")
+        if len(data) > MAX_BYTES:
+            return False
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+            channel.setblocking(False)
+            channel.connect(path or os.environ.get(SOCKET_VARIABLE) or SOCKET)
+            channel.send(data)
+        return True
+    except (OSError, ValueError, TypeError):
+        return False

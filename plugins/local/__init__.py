@@ -1,0 +1,1 @@
+"""Processes of this machine as jobs: the embedded default for laptops and tests."""

@@ -1,0 +1,1 @@
+"""Slurm: cgroup layout, prolog/epilog hook, accounting history, actions."""
