@@ -1,0 +1,62 @@
+# Two commands for newcomers: `make demo` and `make test`. Everything lives in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON39 ?= python3.9
+VENV39 := .venv39
+
+.PHONY: help demo test check bench format clean
+
+help:
+	@echo 'make demo    jobs fail on this machine and are mended, in a few minutes'
+	@echo 'make test    all tests; as root also those with a real Slurm'
+	@echo 'make check   formatting, types, import laws, docs'
+	@echo 'make bench   the quick benches, one JSON object each'
+	@echo 'make format  format the code'
+
+# As root on Debian the few system packages are installed when they are missing.
+$(VENV)/installed: setup.cfg constraints.txt
+	tests/testbed/packages python
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt 'setuptools<81' wheel torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[brain,test]'
+	touch $@
+
+# The node side must run on Python 3.9; without that interpreter this stays undone, and is said.
+$(VENV39)/installed: setup.cfg constraints-3.9.txt
+	@if $(PYTHON39) -c 'import venv' 2>/dev/null; then \
+	  $(PYTHON39) -m venv $(VENV39) && \
+	  $(VENV39)/bin/pip install --quiet --upgrade pip && \
+	  $(VENV39)/bin/pip install --quiet --constraint constraints-3.9.txt --editable . pytest pytest-timeout hypothesis && \
+	  touch $@; \
+	else echo 'no Python 3.9 here: the node side is tested on $(PYTHON) only'; fi
+
+demo: $(VENV)/installed
+	$(BIN)/python bench/campaign.py --report demo-report.json
+
+test: $(VENV)/installed $(VENV39)/installed
+	tests/testbed/packages test
+	$(BIN)/python -m pytest
+	@if [ -e $(VENV39)/installed ]; then \
+	  $(VENV39)/bin/python -m pytest -m 'not slurm and not py39' \
+	    tests/jobs tests/exporter tests/agent tests/plugins; fi
+
+check: $(VENV)/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/docs tests/house
+
+bench: $(VENV)/installed
+	@for bench in bench/[a-z]*.py; do \
+	  case $$bench in bench/campaign.py) continue ;; esac; \
+	  echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+
+format: $(VENV)/installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) $(VENV39) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,233 @@
+"""A campaign: workflows fail on purpose, jobmend advises, an operator says yes, outcomes are checked.
+
+Everything is real: processes, cgroups, brain, agent, models. The last line is one JSON object, the
+report a list of objects ``workflow, cause, action, parameters, probability, applied, outcome``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from campaigns.scenarios import WORKLOADS, Scenario, beside_neighbours, failing, healthy
+from campaigns.stand import Stand, until
+from campaigns.submitters import LocalSubmitter, SlurmSubmitter, Submitter
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+ENDED = ("verified", "failed", "rejected", "expired")
+ROUNDS = 2  # recommendations followed per workflow
+
+
+@dataclass
+class Row:
+    """What came of one scenario; the report holds these fields."""
+
+    workflow: str
+    cause: str
+    action: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    probability: float | None = None
+    applied: bool = False
+    outcome: str = "no advice"
+    advised_cause: str = ""
+    seen: str = ""
+
+
+class Campaign:
+    """Plays scenarios on a stand and acts as the operator who approves every advice."""
+
+    def __init__(self, stand: Stand, submitter: Submitter, talk: Console) -> None:
+        """Submit through ``submitter``; progress and words go to ``talk``."""
+        self._stand = stand
+        self._submitter = submitter
+        self._talk = talk
+
+    def play(self, scenarios: Sequence[Scenario], title: str, seconds: float) -> list[Row]:
+        """Run all scenarios at once and follow each to its end; late ones keep their last state."""
+        rows = {scenario.workflow: Row(scenario.workflow, scenario.cause) for scenario in scenarios}
+        waiting = {scenario.workflow: scenario for scenario in scenarios}
+        end = time.monotonic() + seconds
+        with self._progress() as bar:
+            task = bar.add_task(title, total=len(rows))
+            with neighbours_of(scenarios):
+                for scenario in scenarios:
+                    for job in scenario.jobs:
+                        self._submitter.submit(scenario.workflow, job)
+                while waiting and time.monotonic() < end:
+                    for workflow in [name for name in waiting if self._follow(rows[name])]:
+                        del waiting[workflow]
+                        bar.advance(task)
+                    time.sleep(0.3)
+        return list(rows.values())
+
+    def _follow(self, row: Row) -> bool:
+        """Look at one workflow, approve what is proposed for it; True when nothing more comes."""
+        own = [one for one in self._recommendations() if one["workflow"]["name"] == row.workflow]
+        if not own:
+            return row.cause == "healthy" and self._settled(row.workflow)
+        newest = max(own, key=lambda one: int(one["id"]))
+        if newest["state"] == "proposed" and len(own) <= ROUNDS:
+            self._stand.command("apply", str(newest["id"]), check=False)
+            return False
+        describe(row, newest)
+        return newest["state"] in ENDED and (row.outcome != "failure" or len(own) >= ROUNDS)
+
+    def _recommendations(self) -> list[dict[str, Any]]:
+        answer: dict[str, Any] = self._stand.get("/api/v1/recommendations")
+        recommendations: list[dict[str, Any]] = answer["recommendations"]
+        return recommendations
+
+    def _settled(self, workflow: str) -> bool:
+        jobs = [
+            job for job in self._stand.get("/api/v1/jobs")["jobs"] if job["workflow"] == workflow
+        ]
+        newest = max((job["ended"] or time.time() for job in jobs), default=time.time())
+        return time.time() - newest > 4
+
+    def _progress(self) -> Progress:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        return Progress(*columns, console=self._talk)
+
+
+def describe(row: Row, recommendation: dict[str, Any]) -> None:
+    """Write what a recommendation says into the row."""
+    advice = recommendation["advice"]
+    row.action = advice["action"]["kind"]
+    row.parameters = advice["action"]["parameters"]
+    row.probability = round(advice["probability"], 3)
+    row.applied = recommendation["state"] in ("applied", "verified")
+    row.outcome = recommendation["outcome"] or recommendation["state"]
+    row.advised_cause = advice["cause"]
+    row.seen = advice["evidence"][0]["text"] if advice["evidence"] else ""
+
+
+@contextmanager
+def neighbours_of(scenarios: Sequence[Scenario]) -> Iterator[None]:
+    """The disturbing processes of the scenarios, ended at the latest with the block."""
+    started = [
+        subprocess.Popen(
+            [sys.executable, WORKLOADS / scenario.neighbour[0], *scenario.neighbour[1:]]
+        )
+        for scenario in scenarios
+        if scenario.neighbour
+    ]
+    try:
+        yield
+    finally:
+        for process in started:
+            process.terminate()
+            process.wait()
+
+
+def show(rows: Sequence[Row], talk: Console) -> None:
+    """The table a person reads."""
+    table = Table(title="What jobmend made of it", title_justify="left")
+    for column in ("workflow", "injected cause", "what the agent and brain saw", "advice"):
+        table.add_column(column, overflow="fold")
+    for column in ("p", "applied", "outcome"):
+        table.add_column(column, justify="right" if column == "p" else "left", no_wrap=True)
+    for row in rows:
+        advice = " ".join([row.action or "-", *(words(*pair) for pair in row.parameters.items())])
+        outcome = "verified" if row.outcome == "success" else row.outcome
+        table.add_row(
+            row.workflow,
+            row.cause,
+            row.seen or "nothing odd",
+            advice,
+            "-" if row.probability is None else f"{row.probability:.2f}",
+            "yes" if row.applied else "-",
+            outcome,
+        )
+    talk.print(table)
+
+
+def words(name: str, value: Any) -> str:
+    """A parameter as a person would write it."""
+    if name == "memory_bytes":
+        return f"memory={value / 2**20:.0f}M"
+    if name == "walltime_seconds":
+        return f"time={value:.0f}s"
+    return f"{name}={','.join(value) if isinstance(value, list) else value}"
+
+
+def report_of(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The report: the fields of its contract, and what was seen."""
+    return [asdict(row) for row in rows]
+
+
+def miscounted(stand: Stand, local: Path) -> list[str]:
+    """Runs of the local queue that the brain does not know to have started and ended just once."""
+    listing = subprocess.run(
+        [sys.executable, "-m", "jobmend.plugins.local", "--state-dir", local, "list", "--json"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    expected = {row["run"] for row in json.loads(listing.stdout)}
+    counts: dict[tuple[str, str], int] = {}
+    for event in stand.get("/api/v1/events")["events"]:
+        if event["node"]:
+            key = (event["run"]["run"], event["kind"])
+            counts[key] = counts.get(key, 0) + 1
+    told = {
+        (run, kind): counts.get((run, kind), 0) for run in expected for kind in ("start", "end")
+    }
+    return [f"{run}: {count} {kind} events" for (run, kind), count in told.items() if count != 1]
+
+
+def local_campaign(options: argparse.Namespace, root: Path, talk: Console) -> list[Row]:
+    """The whole campaign on this machine's local plugin."""
+    local = root / "local"
+    os.environ["JOBMEND_LOCAL_DIR"] = str(local)
+    os.environ["JOBMEND_HOOK_SOCKET"] = str(root / "hook.sock")
+    schedulers = f'[schedulers.local]\ncluster = "local"\nstate_dir = "{local}"'
+    with Stand(root, cluster="local", schedulers=schedulers, sample_seconds=0.2) as stand:
+        campaign = Campaign(stand, LocalSubmitter(stand), talk)
+        stand.command("learn", "failures", "--out", str(root / "models"))
+        rows = campaign.play(healthy(), "healthy work", 90)
+        stand.command("learn", "traces", "--out", str(root / "models"))
+        if options.kill_brain:
+            stand.kill_brain()
+            stand.start_brain()
+        rows += campaign.play(failing(root), "injected causes", 120)
+        for scenario in beside_neighbours():
+            rows += campaign.play([scenario], scenario.cause, 60)
+        lost = until(lambda: not miscounted(stand, local) or None, 10, "every event once") is None
+        talk.print(f"panel    {stand.brain_url}/\nmetrics  {stand.metrics_url}")
+        assert not lost
+    return rows
+
+
+def main() -> int:
+    """Play the campaign; 0 when every mendable workflow ended well."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--report", type=Path, default=Path("demo-report.json"))
+    parser.add_argument("--kill-brain", action="store_true", help="kill -9 the brain in the middle")
+    options = parser.parse_args()
+    talk = Console(stderr=False)
+    with tempfile.TemporaryDirectory(prefix="jobmend-") as directory:
+        rows = local_campaign(options, Path(directory), talk)
+    show(rows, talk)
+    options.report.write_text(json.dumps(report_of(rows), indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
