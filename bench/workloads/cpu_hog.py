@@ -1,0 +1,38 @@
+"""Neighbour: processes that do nothing but compute, on every hardware thread by default."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from multiprocessing import get_context
+
+
+def burn(seconds: float) -> None:
+    """Compute for ``seconds``, on the clock."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        sum(range(10_000))
+
+
+def main() -> int:
+    """Keep ``--threads`` processes busy for ``--seconds``."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    context = get_context("fork")
+    hogs = [
+        context.Process(target=burn, args=(options.seconds,), daemon=True)
+        for _ in range(options.threads)
+    ]
+    for hog in hogs:
+        hog.start()
+    for hog in hogs:
+        hog.join()
+    print(f"cpu_hog: {len(hogs)} processes for {options.seconds:g} s")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,192 @@
+"""One piece of advice about a workflow, joined from rules, failure model and trace anomaly.
+
+``docs/advice.md`` says in words how the probabilities come about and when a person is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..jobs.actions import Action, ActionKind, Advice, Evidence
+from ..jobs.records import RunRecord, WorkflowRecord
+from ..jobs.text import printable
+from .failures.rules import Verdict, describe, judge
+from .failures.symptoms import idle_words
+from .failures.tally import top_failures
+from .failures.units import percent
+from .pool import (
+    Opinion,
+    doubted,
+    leaning,
+    likeliest,
+    pool,
+    scaled,
+    surprise,
+)
+
+if TYPE_CHECKING:  # the models' libraries take seconds to import
+    from .failures.model import FailureModel
+    from .traces.model import TraceModel
+
+CAUSES = (
+    "memory",
+    "walltime",
+    "bug",
+    "transient",
+    "bad site",
+    "hang",
+    "cpu contention",
+    "io contention",
+    "missing input",
+    "node failure",
+    "launch failure",
+    "cancelled",
+    "unknown",
+)
+
+RULE_WEIGHT, MODEL_WEIGHT = 0.6, 0.4
+MODEL_ASKS = 0.05  # share the model leaves to ASK, which it never saw anybody do
+SURE = 0.5  # below this largest share a person is asked
+OPPOSED, CONVINCED = 0.1, 0.6  # rule and model disagree: the model gives the rule's action less
+# than OPPOSED and another one more than CONVINCED
+ODD = 0.05  # p-values up to here are shown
+MAX_EVIDENCE = 400  # characters of one reason
+# What ends or throws away work needs a rule; the model alone may not advise it.
+NEEDS_RULE = frozenset({ActionKind.KILL, ActionKind.CLONE})
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models in use; None where there is none yet. Rules work without any."""
+
+    failures: FailureModel | None
+    traces: TraceModel | None
+
+
+def advise(record: WorkflowRecord, models: Models) -> Advice | None:
+    """What to do about ``record``; None where nothing failed and no running run is warned of."""
+    troubled = _troubled(record)
+    if not troubled:
+        return None
+    verdict = judge(record)
+    model = models.failures.predict_proba(record) if models.failures is not None else None
+    runs = verdict.finding.runs if verdict is not None else troubled
+    opinion = _pool(verdict, model, runs)
+    action, doubt = _choose(verdict, model, opinion)
+    cells = (
+        [cell.text for cell in models.failures.top_cells(record)]
+        if models.failures is not None
+        else []
+    )
+    return Advice(
+        cause=verdict.rule.cause if verdict is not None else "unknown",
+        action=action,
+        runs=tuple(run.run for run in runs),
+        probabilities=doubted(opinion) if action.kind is ActionKind.ASK else opinion,
+        evidence=(
+            *_words_of_rules(verdict),
+            *([_say("doubt", doubt)] if doubt else []),
+            *(_say("cell", cell) for cell in top_failures(record)),
+            *_words_of_traces(runs),
+            *_words_of_model(model, cells),
+        ),
+    )
+
+
+def _troubled(record: WorkflowRecord) -> tuple[RunRecord, ...]:
+    return record.failed or tuple(run for run in record.running if run.warnings)
+
+
+# ---- how sure ----------------------------------------------------------------------------------
+
+
+def _pool(
+    verdict: Verdict | None, model: Opinion | None, runs: Sequence[RunRecord]
+) -> dict[ActionKind, float]:
+    opinions: list[tuple[float, Opinion]] = []
+    if verdict is not None:
+        opinions.append((RULE_WEIGHT, leaning(verdict.action.kind, verdict.rule.confidence)))
+    if model is not None:
+        with_ask = {kind: (1.0 - MODEL_ASKS) * p for kind, p in model.items()}
+        opinions.append((MODEL_WEIGHT, {**with_ask, ActionKind.ASK: MODEL_ASKS}))
+    pooled = pool(opinions)
+    odd = [run.anomaly_p for run in runs if run.anomaly_p is not None]
+    if odd and (verdict is None or verdict.rule.unchanged):
+        return scaled(pooled, ActionKind.RECOVER, surprise(min(odd)))
+    return pooled
+
+
+def _choose(verdict: Verdict | None, model: Opinion | None, opinion: Opinion) -> tuple[Action, str]:
+    """The action, and why a person is asked where that is the action."""
+    top = likeliest(opinion)
+    wanted = verdict.action if verdict is not None else Action(top)
+    doubt = _doubt(verdict, model, opinion, wanted.kind)
+    return (Action(ActionKind.ASK), doubt) if doubt else (wanted, "")
+
+
+def _doubt(
+    verdict: Verdict | None, model: Opinion | None, opinion: Opinion, wanted: ActionKind
+) -> str:
+    top = likeliest(opinion)
+    if verdict is not None and verdict.guard:
+        return verdict.guard
+    if verdict is not None and model is not None and _opposed(verdict, model):
+        other = max(model, key=lambda kind: model[kind])
+        return (
+            f"rule '{verdict.rule.name}' says {wanted.value}, the model says {other.value} "
+            f"({percent(model[other])}) and gives {wanted.value} {percent(model.get(wanted, 0.0))}"
+        )
+    if top is not wanted or opinion[top] < SURE:
+        rule = f"rule '{verdict.rule.name}' says {wanted.value}" if verdict else "no rule fires"
+        return f"{rule}; {_top_of(model)}; the likeliest action has {percent(opinion[top])}"
+    if verdict is None and top in NEEDS_RULE:
+        return f"no rule fires; {_top_of(model)}, and {top.value} needs a rule as well"
+    return "" if top is not ActionKind.ASK else "no rule fires and the model is not sure"
+
+
+def _opposed(verdict: Verdict, model: Opinion) -> bool:
+    own = model.get(verdict.action.kind, 0.0)
+    return own < OPPOSED and max(model.values()) > CONVINCED
+
+
+def _top_of(model: Opinion | None) -> str:
+    if model is None:
+        return "there is no model"
+    kind = max(model, key=lambda kind: model[kind])
+    return f"the model says {kind.value} ({percent(model[kind])})"
+
+
+# ---- why ---------------------------------------------------------------------------------------
+
+
+def _say(kind: str, text: str) -> Evidence:
+    """Evidence that cannot harm a terminal, however many names of strangers it holds."""
+    return Evidence(kind, printable(text, MAX_EVIDENCE))
+
+
+def _words_of_rules(verdict: Verdict | None) -> list[Evidence]:
+    if verdict is None:
+        return []
+    also = [_say("rule", f"also {words}") for words in verdict.also]
+    return [_say("rule", describe(verdict)), *also[:2]]
+
+
+def _words_of_model(model: Opinion | None, cells: Sequence[str]) -> list[Evidence]:
+    if model is None:
+        return []
+    because = f", most of all by {'; '.join(cells)}" if cells else ""
+    return [_say("model", f"{_top_of(model)}{because}")]
+
+
+def _words_of_traces(runs: Sequence[RunRecord], n: int = 3) -> list[Evidence]:
+    told = [
+        _say("trace", f"run {run.run.key}: {words}") for run in runs if (words := idle_words(run))
+    ]
+    odd = [run for run in runs if run.anomaly_p is not None and run.anomaly_p <= ODD]
+    odd.sort(key=lambda run: run.anomaly_p or 0.0)
+    return told[:n] + [
+        _say("trace", f"run {run.run.key}: its trace is odd, p {run.anomaly_p:.3g}")
+        for run in odd[:n]
+    ]

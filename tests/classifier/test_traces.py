@@ -1,0 +1,317 @@
+"""Trace models: scaling, reconstruction, alarms, files; on synthetic and on real windows."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from jobmend.classifier.artifact import ArtifactError
+from jobmend.classifier.traces import synthetic
+from jobmend.classifier.traces.alarms import merge, p_value
+from jobmend.classifier.traces.autoencoder import AutoEncoder
+from jobmend.classifier.traces.baseline import PrincipalComponents
+from jobmend.classifier.traces.model import RECONSTRUCTIONS, TraceModel
+from jobmend.classifier.traces.normalise import LARGEST, Scaling
+from jobmend.classifier.traces.training import build, export
+from jobmend.jobs.windows import FEATURES, TraceWindow
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@pytest.fixture(scope="module")
+def windows() -> list[TraceWindow]:
+    """Synthetic, healthy, of 30 runs."""
+    return synthetic.healthy_windows(np.random.default_rng(0), runs=30)
+
+
+@pytest.fixture(scope="module", params=sorted(RECONSTRUCTIONS))
+def model(request: pytest.FixtureRequest, windows: list[TraceWindow]) -> TraceModel:
+    return TraceModel(reconstruction=request.param, epochs=60).fit(windows)
+
+
+# ---- parts -------------------------------------------------------------------------------------
+
+
+def test_scaling_is_robust_and_keeps_what_was_not_measured_apart() -> None:
+    values = np.array([[[0.1, np.nan], [0.2, np.nan], [0.3, np.nan], [9.0, np.nan]]], np.float32)
+    scaling = Scaling.learn(values)
+    assert scaling.median.tolist() == pytest.approx([0.25, 0.0])
+    scaled, mask = scaling.apply(values)
+    assert mask[0, :, 0].all()
+    assert not mask[0, :, 1].any()
+    assert (scaled[0, :, 1] == 0).all()
+    assert np.abs(scaled).max() <= LARGEST
+    wild, wild_mask = scaling.apply(np.array([[[np.inf, 1e30]]], np.float32))
+    assert wild.tolist() == [[[0.0, LARGEST]]]
+    assert wild_mask.tolist() == [[[False, True]]]
+
+
+def test_a_constant_feature_does_not_blow_up() -> None:
+    scaling = Scaling.learn(np.zeros((3, 4, 1), np.float32))
+    scaled, _ = scaling.apply(np.full((1, 1, 1), 0.01, np.float32))
+    assert scaled.item() == pytest.approx(0.5)
+
+
+def test_numpy_and_torch_execute_the_same_network() -> None:
+    torch.manual_seed(0)
+    network = build(320)
+    samples = np.random.default_rng(0).normal(size=(50, 320)).astype(np.float32)
+    with torch.no_grad():
+        wanted = network(torch.from_numpy(samples)).numpy()
+    np.testing.assert_allclose(export(network).reconstruct(samples), wanted, atol=1e-5)
+
+
+def test_principal_components_bring_back_what_lies_in_their_plane() -> None:
+    rng = np.random.default_rng(0)
+    plane = rng.normal(size=(2, 30)).astype(np.float32)
+    samples = rng.normal(size=(100, 2)).astype(np.float32) @ plane
+    model = PrincipalComponents.fit(samples)
+    assert len(model.components) == 2
+    np.testing.assert_allclose(model.reconstruct(samples), samples, atol=1e-4)
+
+
+@pytest.mark.parametrize("reader", [AutoEncoder, PrincipalComponents])
+def test_tensors_of_other_shapes_are_refused(
+    reader: type[AutoEncoder] | type[PrincipalComponents],
+) -> None:
+    fitted = (
+        export(build(40))
+        if reader is AutoEncoder
+        else PrincipalComponents.fit(np.eye(40, dtype=np.float32))
+    )
+    assert reader.from_tensors(fitted.tensors(), 40).tensors().keys() == fitted.tensors().keys()
+    with pytest.raises(ValueError, match="fit 41 inputs"):
+        reader.from_tensors(fitted.tensors(), 41)
+
+
+# ---- alarms ------------------------------------------------------------------------------------
+
+
+def test_p_values_count_the_scores_that_are_as_large() -> None:
+    calibration = np.array([1.0, 2.0, 2.0, 4.0])
+    assert p_value(calibration, 5.0) == pytest.approx(1 / 5)
+    assert p_value(calibration, 2.0) == pytest.approx(4 / 5)
+    assert p_value(calibration, 0.0) == 1.0
+    assert np.isnan(p_value(calibration, float("nan")))
+
+
+def test_p_values_are_valid() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [p_value(np.sort(rng.normal(size=99)), rng.normal()) for _ in range(4000)]
+    for level in (0.01, 0.05, 0.1, 0.5):
+        assert np.mean(np.array(drawn) <= level) <= level + 0.015
+
+
+def test_p_values_of_one_run_are_merged_with_care() -> None:
+    assert merge([0.03]) == pytest.approx(0.06)
+    assert merge([0.01, 0.03, float("nan")]) == pytest.approx(0.04)
+    assert merge([0.9, 0.8]) == 1.0
+    assert np.isnan(merge([float("nan")]))
+
+
+# ---- the model ---------------------------------------------------------------------------------
+
+
+def test_ailing_threads_score_higher(model: TraceModel) -> None:
+    rng = np.random.default_rng(1)
+    healthy = [model.score_samples(synthetic.window(rng, "new"))[0] for _ in range(100)]
+    for ailment in synthetic.AILMENTS:
+        ailing = [
+            model.score_samples(synthetic.window(rng, "new", ailment=ailment))[0]
+            for _ in range(100)
+        ]
+        auroc = np.mean([score > other for score in ailing for other in healthy])
+        assert auroc > 0.7, ailment  # some set in late, some are slight
+
+
+def test_a_thread_of_nobody_has_no_score_and_a_run_one_p_value(model: TraceModel) -> None:
+    window = synthetic.window(np.random.default_rng(2), "c/local/1/a", ailment="io contention")
+    scores = model.score_samples(window)
+    assert scores.shape == (3,)
+    assert np.isfinite(scores[:2]).all()
+    assert np.isnan(scores[2])
+    (pair,) = model.run_p_values(window).items()
+    assert pair[0] == "c/local/1/a"
+    assert pair[1] == pytest.approx(merge([model.p_value(float(score)) for score in scores[:2]]))
+
+
+def test_features_that_are_not_measured_do_not_count(model: TraceModel) -> None:
+    window = synthetic.window(np.random.default_rng(3), "r", threads=1)
+    values = np.frombuffer(window.values, np.float32).reshape(window.shape).copy()
+    values[0, :, FEATURES.index("job_cpu") :] = np.nan
+    blind = TraceWindow(
+        "n", 0.0, 1.0, window.threads, window.owners, array("f", values.ravel().tolist())
+    )
+    assert np.isfinite(model.score_samples(blind)[0])
+    values[0] = np.nan
+    empty = TraceWindow(
+        "n", 0.0, 1.0, window.threads, window.owners, array("f", values.ravel().tolist())
+    )
+    assert np.isnan(model.score_samples(empty)[0])
+
+
+def test_the_features_that_carry_the_error_are_named(model: TraceModel) -> None:
+    rng = np.random.default_rng(4)
+    window = synthetic.window(rng, "r", ailment="cpu contention")
+    shares = model.explain(window, thread=1)
+    assert shares[0][0] == "job_cpu_pressure"
+    assert sum(share for _, share in shares) == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="no thread 99"):
+        model.explain(window, thread=99)
+
+
+def test_the_same_seed_learns_the_same(windows: list[TraceWindow]) -> None:
+    first, second = (TraceModel(epochs=5, seed=1).fit(windows[:40]) for _ in range(2))
+    np.testing.assert_array_equal(
+        first.score_samples(windows[50]), second.score_samples(windows[50])
+    )
+
+
+def test_windows_that_cannot_be_learned_from_are_refused(windows: list[TraceWindow]) -> None:
+    with pytest.raises(ValueError, match="no windows"):
+        TraceModel().fit([])
+    with pytest.raises(ValueError, match="8 samples of 1 runs: at least 16 samples of 3 runs"):
+        TraceModel().fit(windows[:4])
+    one = windows[0]
+    shorter = TraceWindow(
+        one.node, 0.0, 1.0, one.threads, one.owners, one.values[: len(one.values) // 2]
+    )
+    with pytest.raises(ValueError, match="16 steps, the model reads 32"):
+        TraceModel().fit([*windows, shorter])
+    other = TraceWindow(
+        one.node, 0.0, 1.0, one.threads, one.owners, one.values, ("x", *FEATURES[1:])
+    )
+    with pytest.raises(ValueError, match="features x"):
+        TraceModel().fit([*windows, other])
+    with pytest.raises(ValueError, match="there are autoencoder, pca"):
+        TraceModel(reconstruction="magic")
+    with pytest.raises(ValueError, match="not fitted"):
+        TraceModel().save(Path("nowhere"))
+
+
+# ---- files -------------------------------------------------------------------------------------
+
+
+def test_a_reloaded_model_scores_the_same(model: TraceModel, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    again = TraceModel.load(tmp_path)
+    assert again.get_params() == model.get_params()
+    window = synthetic.window(np.random.default_rng(5), "r", ailment="hang")
+    np.testing.assert_array_equal(again.score_samples(window), model.score_samples(window))
+    assert again.run_p_values(window) == model.run_p_values(window)
+
+
+def test_damage_is_refused(model: TraceModel, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    (tensors,) = tmp_path.glob("*tensors.safetensors")
+    data = tensors.read_bytes()
+    tensors.write_bytes(data[:-4])
+    with pytest.raises(ArtifactError, match="digest is another"):
+        TraceModel.load(tmp_path)
+    tensors.write_bytes(data)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    manifest["files"].pop("tensors.safetensors")
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ArtifactError, match="damaged"):
+        TraceModel.load(tmp_path)
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        TraceModel.load(tmp_path / "nothing")
+
+
+def test_scoring_a_saved_model_needs_no_torch(model: TraceModel, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    script = (
+        "import sys; from pathlib import Path; from jobmend.classifier.traces.model import "
+        f"TraceModel; TraceModel.load(Path({str(tmp_path)!r})); print('torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd="/"
+    )
+    assert done.stdout == "False\n"
+
+
+# ---- real windows ------------------------------------------------------------------------------
+
+STEP_SECONDS = 0.04
+STEPS = 32
+
+
+@contextmanager
+def busy_process(cpu: int) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    os.sched_setaffinity(process.pid, {cpu})
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def record(pid: int, cpu: int, steps: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """``[steps, features]`` of one hardware thread and of the process on it, as the kernel says."""
+    rows = np.full((steps, len(FEATURES)), np.nan, np.float32)
+    before, cpu_before, then = ticks_of_thread(cpu), ticks_of_process(pid), time.monotonic()
+    for step in range(steps):
+        time.sleep(STEP_SECONDS)
+        after, cpu_after, now = ticks_of_thread(cpu), ticks_of_process(pid), time.monotonic()
+        passed = (now - then) * TICKS
+        rows[step, :6] = [(b - a) / passed for a, b in zip(before, after, strict=True)]
+        rows[step, FEATURES.index("job_cpu")] = (cpu_after - cpu_before) / passed
+        before, cpu_before, then = after, cpu_after, now
+    return rows
+
+
+def ticks_of_thread(cpu: int) -> list[int]:
+    (line,) = [x for x in Path("/proc/stat").read_text().splitlines() if x.startswith(f"cpu{cpu} ")]
+    user, nice, system, _, iowait, irq, _, steal, *_ = map(int, line.split()[1:])
+    return [user, nice, system, iowait, irq, steal]
+
+
+def ticks_of_process(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def cut(
+    recording: np.ndarray[tuple[int, ...], np.dtype[np.float32]], cpu: int, run: str
+) -> list[TraceWindow]:
+    """Overlapping windows of a recording; every fifth belongs to another run."""
+    return [
+        TraceWindow(
+            "here",
+            float(begin),
+            STEP_SECONDS,
+            (cpu,),
+            (f"{run}-{begin % 5}",),
+            array("f", recording[begin : begin + STEPS].ravel().tolist()),
+        )
+        for begin in range(0, len(recording) - STEPS + 1, 4)
+    ]
+
+
+def test_a_process_that_stops_is_odd_in_real_windows() -> None:
+    cpu = min(os.sched_getaffinity(0))
+    with busy_process(cpu) as process:
+        time.sleep(0.2)
+        working = cut(record(process.pid, cpu, 120), cpu, "work")
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.1)
+        stopped = cut(record(process.pid, cpu, 40), cpu, "stopped")
+    model = TraceModel(epochs=60).fit(working)
+    usual = [float(model.score_samples(window)[0]) for window in working]
+    odd = [float(model.score_samples(window)[0]) for window in stopped]
+    assert min(odd) > 1.5 * float(np.median(usual))
+    assert model.p_value(max(odd)) == min(model.p_value(score) for score in usual + odd)
+    assert model.explain(stopped[0], cpu)[0][0] in ("user", "job_cpu", "nice", "system")
