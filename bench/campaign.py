@@ -1,4 +1,4 @@
-"""A campaign: workflows fail on purpose, jobmend advises, an operator says yes, outcomes are checked.
+"""A campaign: workflows fail on purpose, jobmend advises, an operator agrees, outcomes are checked.
 
 Everything is real: processes, cgroups, brain, agent, models. The last line is one JSON object, the
 report a list of objects ``workflow, cause, action, parameters, probability, applied, outcome``.
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from campaigns.scenarios import WORKLOADS, Scenario, beside_neighbours, failing, healthy
+from campaigns.slurm_stage import CLUSTER, drained_nodes, slurm
 from campaigns.stand import Stand, until
 from campaigns.submitters import LocalSubmitter, SlurmSubmitter, Submitter
 from rich.console import Console
@@ -168,11 +169,6 @@ def words(name: str, value: Any) -> str:
     return f"{name}={','.join(value) if isinstance(value, list) else value}"
 
 
-def report_of(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The report: the fields of its contract, and what was seen."""
-    return [asdict(row) for row in rows]
-
-
 def miscounted(root: Path) -> list[str]:
     """Runs of the local queue that the brain did not hear start and end just once each."""
     ends = f"file:{root}/local/queue.db?mode=ro", f"file:{root}/brain.db?mode=ro"
@@ -187,40 +183,66 @@ def miscounted(root: Path) -> list[str]:
     return [f"{run}: {told[run, kind]} {kind}" for run, kind in wanted if told[run, kind] != 1]
 
 
-def local_campaign(options: argparse.Namespace, root: Path, talk: Console) -> list[Row]:
+def local_campaign(options: argparse.Namespace, talk: Console) -> list[Row]:
     """The whole campaign on this machine's local plugin."""
-    local = root / "local"
-    os.environ["JOBMEND_LOCAL_DIR"] = str(local)
-    os.environ["JOBMEND_HOOK_SOCKET"] = str(root / "hook.sock")
-    schedulers = f'[schedulers.local]\ncluster = "local"\nstate_dir = "{local}"'
-    with Stand(root, cluster="local", schedulers=schedulers, sample_seconds=0.2) as stand:
-        campaign = Campaign(stand, LocalSubmitter(stand), talk)
-        stand.command("learn", "failures", "--out", str(root / "models"))
-        rows = campaign.play(healthy(), "healthy work", 90)
-        stand.command("learn", "traces", "--out", str(root / "models"))
-        if options.kill_brain:
-            stand.kill_brain()
-            stand.start_brain()
-        rows += campaign.play(failing(root), "injected causes", 120)
-        for scenario in beside_neighbours():
-            rows += campaign.play([scenario], scenario.cause, 60)
-        until(lambda: not miscounted(root), 10, "each start and end told once")
-        talk.print(f"panel    {stand.brain_url}/\nmetrics  {stand.metrics_url}")
+    with tempfile.TemporaryDirectory(prefix="jobmend-") as directory:
+        root = Path(directory)
+        os.environ["JOBMEND_LOCAL_DIR"] = str(root / "local")
+        os.environ["JOBMEND_HOOK_SOCKET"] = str(root / "hook.sock")
+        schedulers = f'[schedulers.local]\ncluster = "local"\nstate_dir = "{root}/local"'
+        with Stand(root, cluster="local", schedulers=schedulers, sample_seconds=0.2) as stand:
+            campaign = Campaign(stand, LocalSubmitter(stand), talk)
+            stand.command("learn", "failures", "--config", str(stand.brain_config))
+            rows = campaign.play(healthy(), "healthy work", 90)
+            stand.command("learn", "traces", "--config", str(stand.brain_config))
+            if options.kill_brain:
+                stand.kill_brain()
+                stand.start_brain()
+            rows += campaign.play(failing(root), "injected causes", 120)
+            for scenario in beside_neighbours():
+                rows += campaign.play([scenario], scenario.cause, 60)
+            until(lambda: not miscounted(root), 10, "each start and end told once")
     return rows
 
 
+def slurm_campaign(talk: Console) -> list[Row]:
+    """A shorter one on a real Slurm: no neighbours, no time limit (Slurm counts minutes)."""
+    with slurm() as root:
+        schedulers = f'''[schedulers.slurm]
+cluster = "{CLUSTER}"
+workflow_from = ["comment", "name"]'''
+        with Stand(root, cluster=CLUSTER, schedulers=schedulers, sample_seconds=0.2) as stand:
+            campaign = Campaign(stand, SlurmSubmitter(root), talk)
+            rows = campaign.play(failing(root, walltime=False), "injected causes", 150)
+        if drained := drained_nodes():
+            raise SystemExit(f"drained nodes: {drained}")
+    return rows
+
+
+def unmended(rows: Sequence[Row], scenarios: Sequence[Scenario]) -> list[str]:
+    """The workflows that were to be mended and were not."""
+    mendable = {scenario.workflow for scenario in scenarios if scenario.mends}
+    return [row.workflow for row in rows if row.workflow in mendable and row.outcome != "success"]
+
+
 def main() -> int:
-    """Play the campaign; 0 when every mendable workflow ended well."""
+    """Play the campaign; 0 when every workflow that can be mended ended well."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scheduler", choices=("local", "slurm"), default="local")
     parser.add_argument("--report", type=Path, default=Path("demo-report.json"))
     parser.add_argument("--kill-brain", action="store_true", help="kill -9 the brain in the middle")
     options = parser.parse_args()
-    talk = Console(stderr=False)
-    with tempfile.TemporaryDirectory(prefix="jobmend-") as directory:
-        rows = local_campaign(options, Path(directory), talk)
+    talk = Console()
+    began = time.monotonic()
+    rows = local_campaign(options, talk) if options.scheduler == "local" else slurm_campaign(talk)
     show(rows, talk)
-    options.report.write_text(json.dumps(report_of(rows), indent=1) + "\n")
-    return 0
+    options.report.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    with tempfile.TemporaryDirectory() as scratch:
+        left = unmended(rows, failing(Path(scratch)))
+    talk.print(f"The report is in {options.report}.")
+    seconds = round(time.monotonic() - began, 1)
+    print(json.dumps({"workflows": len(rows), "unmended": left, "seconds": seconds}))
+    return 1 if left else 0
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ def tell(body: dict[str, object], path: str = "") -> bool:
     """Send one event body to the agent; False when nobody could take it."""
     try:
         message = {"jobmend": VERSION, "kind": "event", "body": body}
-        data = json.dumps(message, separators=(",", ":")).encode(errors="replace")
+        text = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
+        data = text.encode(errors="replace")
         if len(data) > MAX_BYTES:
             return False
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:

@@ -65,7 +65,12 @@ def call(argv: Sequence[str], *, timeout: float = 30.0, env: dict[str, str] | No
     """
     try:
         done = subprocess.run(
-            list(argv), capture_output=True, timeout=timeout, stdin=subprocess.DEVNULL, env=env
+            list(argv),
+            capture_output=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            env=env,
+            cwd="/",
         )
     except subprocess.TimeoutExpired:
         raise SchedulerError(f"{argv[0]} gave no answer in {timeout:g} s", transient=True) from None

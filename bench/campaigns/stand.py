@@ -46,6 +46,7 @@ class Stand:
         self.brain_url = f"http://127.0.0.1:{free_port()}"
         self.metrics_url = f"http://127.0.0.1:{free_port()}/metrics"
         self.hook_socket = root / "hook.sock"
+        self.brain_config = root / "brain.toml"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         (root / "agent.toml").write_text(f"""\
 cluster = "{cluster}"
@@ -69,7 +70,7 @@ contention_seconds = 4
 steps = 16
 interval_seconds = 1.6
 """)
-        (root / "brain.toml").write_text(f"""\
+        self.brain_config.write_text(f"""\
 [server]
 listen = "{self.brain_url.split("/")[2]}"
 [store]
