@@ -177,7 +177,9 @@ def miscounted(root: Path) -> list[str]:
         runs = [run for (run,) in queue.execute("SELECT run FROM jobs")]
         told = Counter(
             (key.split("/")[3], kind)
-            for key, kind in brain.execute("SELECT run, kind FROM events WHERE kind != 'outcome'")
+            for key, kind in brain.execute(
+                "SELECT run, kind FROM events WHERE key NOT LIKE '%/'"  # told by a node
+            )
         )
     wanted = [(run, kind) for run in runs for kind in ("start", "end")]
     return [f"{run}: {told[run, kind]} {kind}" for run, kind in wanted if told[run, kind] != 1]

@@ -72,9 +72,13 @@ class Fields:
         value = self._get(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise self._fail(name, value, "a number")
-        if not math.isfinite(value):
+        try:
+            number = float(value)
+        except OverflowError:  # JSON may hold a whole number of any length
+            number = math.inf
+        if not math.isfinite(number):
             raise WireError(f"{self._path}.{name}", "not finite")
-        return float(value)
+        return number
 
     def amount(self, name: str) -> float:
         """A number that is not negative."""

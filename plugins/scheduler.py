@@ -49,7 +49,10 @@ class Scheduler(Protocol):
     name: str
 
     def history(self, since: float) -> Iterable[JobEvent]:
-        """START and OUTCOME events of runs that were active after ``since`` (epoch seconds)."""
+        """START and OUTCOME events of runs that were active after ``since`` (epoch seconds).
+
+        They are told for the whole cluster: ``node`` is empty.
+        """
 
     def plan(self, action: Action, runs: Sequence[RunRecord]) -> list[Step]:
         """The steps of ``action`` on ``runs``; Refused where this scheduler cannot do it."""

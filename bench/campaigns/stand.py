@@ -137,9 +137,12 @@ site_window_seconds = 600
             "JOBMEND_URL": self.brain_url,
             "JOBMEND_TOKEN_FILE": str(self.root / "tokens" / "operator"),
         }
-        return subprocess.run(
-            [BIN / "jobmend", *words], env=environment, capture_output=True, text=True, check=check
+        done = subprocess.run(
+            [BIN / "jobmend", *words], env=environment, capture_output=True, text=True
         )
+        if check and done.returncode:
+            raise RuntimeError(f"jobmend {' '.join(words)}: {done.stderr.strip()}")
+        return done
 
     def _start(self, name: str, program: str) -> None:
         log = (self.root / f"{name}.log").open("ab")

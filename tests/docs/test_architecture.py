@@ -13,7 +13,7 @@ PACKAGES = ("agent", "brain", "classifier", "exporter", "jobs", "plugins")
 def imported_packages(source: Path) -> set[str]:
     """The top-level packages of ours that a file imports, by its relative imports."""
     here = source.relative_to(ROOT).parts[:-1]
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(ast.parse(source.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
             base = here[: len(here) - node.level + 1]

@@ -86,6 +86,7 @@ def test_a_window_survives_the_wire_with_its_gaps() -> None:
         ({"time": "now"}, "event.time", "a string, a number is wanted"),
         ({"time": -1.0}, "event.time", "negative"),
         ({"time": True}, "event.time", "a boolean"),
+        ({"time": 10**400}, "event.time", "not finite"),
         ({"facts__name": "x" * 10_000_000}, "message", "bytes"),
         ({"facts__name": "x" * 257}, "event.facts.name", "longer than 256"),
         ({"facts__request__memory_bytes": 1.5}, "event.facts.request.memory_bytes", "whole"),

@@ -1,0 +1,161 @@
+"""Carrying out what an operator approved: plan, audit, step by step, no step twice."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..jobs.actions import ActionKind, Recommendation, State
+from ..jobs.records import RunRecord
+from ..plugins.scheduler import SchedulerError
+from . import audit, recommendations, runs, steps, workflows
+from .answers import Applied
+from .schedulers import Schedulers
+from .steps import PlannedStep, StepState
+from .store import Store
+
+log = logging.getLogger(__name__)
+
+# What is a decision only: nothing is asked of the scheduler.
+BOOKKEEPING = frozenset(
+    {ActionKind.ASK, ActionKind.WAIT, ActionKind.BYPASS, ActionKind.FORCE_COMPLETE}
+)
+
+
+class CannotAct(Exception):
+    """The action cannot be carried out; the message says why, and nothing was done."""
+
+
+class Acting:
+    """Applies and rejects recommendations of one store through the schedulers there are."""
+
+    def __init__(self, store: Store, schedulers: Schedulers, clock: Callable[[], float]) -> None:
+        """Keep what is acted with; ``clock`` gives seconds since the epoch."""
+        self._store = store
+        self._schedulers = schedulers
+        self._clock = clock
+
+    def apply(self, id: int, who: str, *, dry_run: bool = False) -> Applied:
+        """Approve a proposal and carry it out, or only show its steps.
+
+        UnknownRecommendation, IllegalMove or CannotAct where nothing was done. A step that failed
+        is no exception: the recommendation comes back as failed, the audit says why.
+        """
+        with self._store.read() as db:
+            recommendation = recommendations.get(db, id)
+        if recommendation.state is not State.PROPOSED:
+            raise recommendations.IllegalMove(
+                f"recommendation {id} is {recommendation.state.value}; only a proposed one"
+                " can be applied"
+            )
+        plan = self._plan(recommendation)
+        if dry_run:
+            return Applied(recommendation, plan, True)
+        with self._store.write() as db:
+            recommendations.move(db, recommendation, State.APPROVED, now=self._clock(), who=who)
+            steps.keep(db, id, plan)
+        return self._carry_out(id, who)
+
+    def reject(self, id: int, who: str, why: str) -> Recommendation:
+        """Turn a proposal down; IllegalMove where it is none any more."""
+        with self._store.write() as db:
+            recommendation = recommendations.get(db, id)
+            return recommendations.move(
+                db, recommendation, State.REJECTED, now=self._clock(), who=who, detail=why
+            )
+
+    def resume(self) -> None:
+        """Finish what a stop of the brain interrupted; call it once, at the start.
+
+        Between two steps the plan goes on. A step that had begun may have taken effect, so it is
+        never repeated: the recommendation fails and says so.
+        """
+        with self._store.read() as db:
+            interrupted = recommendations.in_state(db, State.APPROVED)
+        for recommendation in interrupted:
+            self._carry_out(recommendation.id, "brain")
+
+    # ---- planning --------------------------------------------------------------------------
+
+    def _plan(self, recommendation: Recommendation) -> tuple[PlannedStep, ...]:
+        action = recommendation.advice.action
+        if action.kind in BOOKKEEPING:
+            return ()
+        plan: list[PlannedStep] = []
+        for key, group in itertools.groupby(self._records(recommendation), key=_scheduler_of):
+            scheduler = self._schedulers.get(key)
+            if scheduler is None:
+                raise CannotAct(
+                    f"no {key[1]} scheduler of cluster {key[0]} is configured in brain.toml"
+                )
+            try:
+                planned = scheduler.plan(action, list(group))
+            except SchedulerError as error:
+                raise CannotAct(str(error)) from error
+            plan.extend(PlannedStep(0, *key, step) for step in planned)
+        if not plan:
+            raise CannotAct(f"there is nothing left to {action.kind.value}")
+        return tuple(replace(step, number=n) for n, step in enumerate(plan, start=1))
+
+    def _records(self, recommendation: Recommendation) -> list[RunRecord]:
+        """The runs to act on, by scheduler; CannotAct where one was repeated meanwhile."""
+        with self._store.read() as db:
+            records = {
+                record.run: record for record in runs.of_workflow(db, recommendation.workflow)
+            }
+        repeated = workflows.successors(records.values())
+        for run in recommendation.advice.runs:
+            if run not in records:
+                raise CannotAct(f"run {run.key} is not known any more")
+            if run in repeated:
+                raise CannotAct(f"run {run.key} was repeated meanwhile; wait for a new advice")
+        chosen = [records[run] for run in recommendation.advice.runs]
+        return sorted(chosen, key=lambda record: (_scheduler_of(record), record.run))
+
+    # ---- carrying out ----------------------------------------------------------------------
+
+    def _carry_out(self, id: int, who: str) -> Applied:
+        with self._store.read() as db:
+            plan = steps.of_recommendation(db, id)
+        problem = next(filter(None, (self._do(id, planned, who) for planned in plan)), "")
+        return self._finish(id, who, problem)
+
+    def _do(self, id: int, planned: PlannedStep, who: str) -> str:
+        """Do one step unless it is done; why it failed, or nothing."""
+        name = f"step {planned.number} ({planned.step.purpose})"
+        if planned.state is StepState.DONE:
+            return ""
+        if planned.state is not StepState.PLANNED:
+            return f"{name} was interrupted; look whether it took effect, it is not repeated"
+        with self._store.write() as db:
+            steps.mark(db, id, planned.number, StepState.STARTED)
+            audit.note(db, self._clock(), who, "step started", id, name)
+        try:
+            scheduler = self._schedulers[planned.cluster, planned.scheduler]
+            follow_ups = scheduler.execute(planned.step)
+        except Exception as error:  # a plugin's surprise must not leave the action half told
+            if not isinstance(error, SchedulerError):
+                log.exception("recommendation %d: %s", id, name)
+            return f"{name} failed: {error or type(error).__name__}"
+        with self._store.write() as db:
+            steps.mark(db, id, planned.number, StepState.DONE)
+            recommendations.add_follow_ups(db, id, follow_ups)
+            audit.note(db, self._clock(), who, "step done", id, name)
+        return ""
+
+    def _finish(self, id: int, who: str, problem: str) -> Applied:
+        now = self._clock()
+        with self._store.write() as db:
+            for planned in steps.of_recommendation(db, id):
+                if planned.state is StepState.STARTED:
+                    steps.mark(db, id, planned.number, StepState.FAILED)
+            state = State.FAILED if problem else State.APPLIED
+            current = recommendations.get(db, id)
+            moved = recommendations.move(db, current, state, now=now, who=who, detail=problem)
+            return Applied(moved, tuple(steps.of_recommendation(db, id)), False)
+
+
+def _scheduler_of(record: RunRecord) -> tuple[str, str]:
+    return record.run.cluster, record.run.scheduler

@@ -1,0 +1,115 @@
+"""From a workflow's facts to at most one open recommendation."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import math
+import sqlite3
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..jobs.actions import Advice, Recommendation, State
+from ..jobs.identity import Workflow
+from ..jobs.records import RunRecord, WorkflowRecord
+from . import recommendations, runs, sites, windows, workflows
+from .config import AdviceConfig
+from .store import Store
+
+if TYPE_CHECKING:
+    from ..classifier.advice import Models
+    from ..classifier.traces.model import TraceModel
+
+log = logging.getLogger(__name__)
+
+WINDOWS_SCORED = 8  # the newest of each failed or warned run
+
+
+def judge(
+    store: Store, workflow: Workflow, models: Models, config: AdviceConfig, now: float
+) -> Recommendation | None:
+    """Judge a workflow; the new recommendation, or None where there is nothing new to say.
+
+    A proposal whose facts have changed expires. While one is approved or applied nothing is said:
+    its outcome comes first, and the workflow stays due.
+    """
+    from ..classifier.advice import advise
+
+    with store.read() as db:
+        last = recommendations.last_of(db, workflow)
+        if last and last[0].state in (State.APPROVED, State.APPLIED):
+            return None
+        changed = workflows.changed_at(db, workflow)
+        record = build_record(db, workflow, models.traces, config, now)
+    facts = digest(record)
+    if last and last[1] == facts:
+        advice, known = None, True
+    else:
+        advice, known = advise(record, models), False
+    with store.write() as db:
+        workflows.mark_judged(db, workflow, changed)
+        if known or recommendations.last_of(db, workflow) != last:
+            return None  # said already, or decided since it was looked at
+        return _replace(db, workflow, advice, facts, now)
+
+
+def _replace(
+    db: sqlite3.Connection, workflow: Workflow, advice: Advice | None, facts: str, now: float
+) -> Recommendation | None:
+    last = recommendations.last_of(db, workflow)
+    if last and last[0].state is State.PROPOSED:
+        recommendations.move(
+            db, last[0], State.EXPIRED, now=now, who="brain", detail="the facts have changed"
+        )
+    return recommendations.propose(db, workflow, advice, facts, now) if advice else None
+
+
+def build_record(
+    db: sqlite3.Connection,
+    workflow: Workflow,
+    model: TraceModel | None,
+    config: AdviceConfig,
+    now: float,
+) -> WorkflowRecord:
+    """The workflow as the classifier wants it: last runs, site status then, anomaly, history."""
+    last = workflows.last_runs(runs.of_workflow(db, workflow))
+    known = sites.with_status(db, last, now, config.site_window_seconds)
+    return WorkflowRecord(
+        workflow=workflow,
+        runs=tuple(_scored(db, record, model) for record in known),
+        tried=recommendations.tried(db, workflow),
+    )
+
+
+def _scored(db: sqlite3.Connection, record: RunRecord, model: TraceModel | None) -> RunRecord:
+    """The record with its anomaly, where it ails and there is something to score."""
+    ails = record.failed or (record.exit is None and record.warnings)
+    p = _anomaly(db, record, model) if ails and model is not None else None
+    return dataclasses.replace(record, anomaly_p=p)
+
+
+def _anomaly(db: sqlite3.Connection, record: RunRecord, model: TraceModel) -> float | None:
+    """The smallest p-value of the run in its newest windows; None without a usable one."""
+    found = []
+    for window in windows.of_run(db, record.run, WINDOWS_SCORED):
+        try:
+            found.append(model.run_p_values(window)[record.run.key])
+        except ValueError as error:  # another shape than the model was trained on
+            log.debug("window %s is not scored: %s", window.key, error)
+    return min((p for p in found if math.isfinite(p)), default=None)
+
+
+def digest(record: WorkflowRecord) -> str:
+    """What the advice rests on, as a short digest: same digest, same advice."""
+    facts = [
+        [
+            run.run.key,
+            None if run.exit is None else [run.exit.kind.value, run.exit.key],
+            [warning.value for warning in run.warnings],
+        ]
+        for run in sorted(record.runs, key=lambda run: run.run.key)
+    ]
+    tried: Sequence[object] = [[cause, kind.value] for cause, kind in record.tried]
+    return hashlib.sha256(json.dumps([facts, tried]).encode()).hexdigest()[:16]

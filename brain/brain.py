@@ -1,0 +1,66 @@
+"""The parts of one brain, made from its configuration and wired together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from . import schedulers, tokens
+from .acting import Acting
+from .config import BrainConfig
+from .metrics import BrainMetrics
+from .models import ModelShelf
+from .schedulers import Schedulers
+from .store import Store
+from .tokens import Tokens
+from .watcher import Watcher
+
+
+@dataclass(frozen=True)
+class Brain:
+    """One brain at work; ``clock`` gives seconds since the epoch."""
+
+    config: BrainConfig
+    store: Store
+    tokens: Tokens
+    acting: Acting
+    metrics: BrainMetrics
+    shelf: ModelShelf
+    watcher: Watcher
+    clock: Callable[[], float]
+
+    def start(self) -> None:
+        """Finish what was interrupted, then begin the rounds."""
+        self.acting.resume()
+        self.watcher.start()
+
+    def stop(self) -> None:
+        """End the rounds and close the store."""
+        self.watcher.stop()
+        self.store.close()
+
+
+def assemble(
+    config: BrainConfig,
+    watched: Schedulers | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Brain:
+    """Make a brain; StoreError or TokenError where its files cannot be used.
+
+    ``watched`` takes the place of the schedulers of the configuration.
+    """
+    found = schedulers.build(config.schedulers) if watched is None else watched
+    secrets = tokens.ensure(config.store.tokens)
+    store = Store(config.store.path)
+    metrics, shelf = BrainMetrics(store), ModelShelf(config.store.models)
+    return Brain(
+        config=config,
+        store=store,
+        tokens=secrets,
+        acting=Acting(store, found, clock),
+        metrics=metrics,
+        shelf=shelf,
+        watcher=Watcher(store, found, shelf, metrics, config, clock),
+        clock=clock,
+    )

@@ -1,0 +1,118 @@
+"""The brain's configuration: brain.toml, checked key by key, with its defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import tomllib
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used; the message names the file and the key."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServerConfig(_Section):
+    """Where the API and the panel are served."""
+
+    listen: str = "127.0.0.1:8807"
+
+    @field_validator("listen")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        split_address(value)
+        return value
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        return split_address(self.listen)
+
+
+class StoreConfig(_Section):
+    """Where the brain keeps what it knows."""
+
+    path: Path = Path("/var/lib/jobmend/brain.db")
+    models: Path = Path("/var/lib/jobmend/models")
+    tokens: Path = Path("/var/lib/jobmend/tokens")
+    max_windows: int = Field(default=5000, ge=1)
+
+
+class AdviceConfig(_Section):
+    """When workflows are judged and how long advice stands. Seconds."""
+
+    settle_seconds: float = Field(default=30, ge=0, allow_inf_nan=False)
+    poll_seconds: float = Field(default=5, gt=0, allow_inf_nan=False)
+    site_window_seconds: float = Field(default=3600, gt=0, allow_inf_nan=False)
+    expire_seconds: float = Field(default=86400, gt=0, allow_inf_nan=False)
+
+
+class LocalConfig(_Section):
+    """The embedded scheduler of one machine."""
+
+    cluster: str = Field(default="local", min_length=1, pattern=r"^[^/\s]+$")
+    state_dir: Path
+
+
+class SlurmConfig(_Section):
+    """One Slurm cluster, asked with its own commands."""
+
+    cluster: str = Field(min_length=1, pattern=r"^[^/\s]+$")
+    workflow_from: tuple[str, ...] = ("comment", "wckey", "name")
+    bin_dir: str = ""
+    sites: tuple[str, ...] = ()
+
+
+class SchedulersConfig(_Section):
+    """The schedulers that are watched."""
+
+    local: LocalConfig | None = None
+    slurm: SlurmConfig | None = None
+
+
+class BrainConfig(_Section):
+    """The whole of brain.toml."""
+
+    server: ServerConfig = ServerConfig()
+    store: StoreConfig = StoreConfig()
+    advice: AdviceConfig = AdviceConfig()
+    schedulers: SchedulersConfig = SchedulersConfig()
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """``host:port`` as its two parts, brackets of IPv6 taken off; ValueError if it is none."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        raise ValueError(f"{text!r} is no address; it reads host:port, such as 127.0.0.1:8807")
+    return host.strip("[]"), int(port)
+
+
+def read_config(path: Path) -> BrainConfig:
+    """Read and check a file; ConfigError names the file and the key."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    return parse_config(document, str(path))
+
+
+def parse_config(document: Mapping[str, object], name: str = "brain.toml") -> BrainConfig:
+    """Check a decoded document, known as ``name`` in errors."""
+    try:
+        return BrainConfig.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_sentences(error, name))) from error
+
+
+def _sentences(error: ValidationError, name: str) -> list[str]:
+    return [
+        f"{name}: {'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+        for problem in error.errors()
+    ]

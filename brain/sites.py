@@ -1,0 +1,96 @@
+"""Was a site fit for work at a given time? Judged by the runs that ended there shortly before."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+
+from ..jobs.identity import Site, SiteStatus
+from ..jobs.records import RunRecord
+
+MIN_RUNS = 4
+BAD_FAILED_SHARE = 0.8
+GOOD_SUCCESS_SHARE = 0.5
+
+
+def judge(ended: int, failed: int, several_workflows: bool) -> SiteStatus:
+    """The status of a site of which ``ended`` runs are known; one workflow makes no site bad."""
+    if not ended:
+        return SiteStatus.UNKNOWN
+    if (ended - failed) / ended >= GOOD_SUCCESS_SHARE:
+        return SiteStatus.GOOD
+    bad = ended >= MIN_RUNS and several_workflows and failed / ended >= BAD_FAILED_SHARE
+    return SiteStatus.BAD if bad else SiteStatus.UNKNOWN
+
+
+class SiteHistory:
+    """The runs that ended at one site, in time; asked for any moment without reading them again."""
+
+    def __init__(self, ended: Sequence[tuple[float, str, bool]]) -> None:
+        """``ended`` is (time, workflow, failed), by time."""
+        self._times = [time for time, _, _ in ended]
+        self._failed = [0, *itertools.accumulate(failed for _, _, failed in ended)]
+        self._next_other = _next_others([workflow for _, workflow, _ in ended])
+
+    @classmethod
+    def read(cls, db: sqlite3.Connection, site: Site, since: float, until: float) -> SiteHistory:
+        """The runs that ended after ``since`` and up to ``until`` (epoch seconds)."""
+        rows = db.execute(
+            "SELECT ended, workflow, verdict = 'failed' FROM runs WHERE cluster = ? AND site = ?"
+            " AND ended > ? AND ended <= ? AND verdict IN ('success', 'failed') ORDER BY ended",
+            (site.cluster, site.name, since, until),
+        )
+        return cls([(ended, workflow, bool(failed)) for ended, workflow, failed in rows])
+
+    def status(self, at: float, window_seconds: float) -> SiteStatus:
+        """The status at time ``at``, out of the window that ends there."""
+        first = bisect_right(self._times, at - window_seconds)
+        last = bisect_right(self._times, at)
+        if first == last:
+            return SiteStatus.UNKNOWN
+        failed = self._failed[last] - self._failed[first]
+        return judge(last - first, failed, self._next_other[first] < last)
+
+
+def _next_others(workflows: Sequence[str]) -> list[int]:
+    """For each run the index of the next run of another workflow."""
+    following = [len(workflows)] * len(workflows)
+    for index in range(len(workflows) - 2, -1, -1):
+        same = workflows[index] == workflows[index + 1]
+        following[index] = following[index + 1] if same else index + 1
+    return following
+
+
+def with_status(
+    db: sqlite3.Connection, records: Iterable[RunRecord], now: float, window_seconds: float
+) -> list[RunRecord]:
+    """The records with their site's status at the time they ended, now for those that run."""
+    records = list(records)
+    times: dict[Site, list[float]] = {}
+    for record in records:
+        times.setdefault(_site(record), []).append(_moment(record, now))
+    histories = {
+        site: SiteHistory.read(db, site, min(moments) - window_seconds, max(moments))
+        for site, moments in times.items()
+        if site.name
+    }
+    return [
+        dataclasses.replace(
+            record,
+            site_status=histories[_site(record)].status(_moment(record, now), window_seconds)
+            if _site(record) in histories
+            else SiteStatus.UNKNOWN,
+        )
+        for record in records
+    ]
+
+
+def _site(record: RunRecord) -> Site:
+    return Site(record.run.cluster, record.facts.site)
+
+
+def _moment(record: RunRecord, now: float) -> float:
+    return now if record.ended is None else record.ended

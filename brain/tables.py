@@ -1,0 +1,133 @@
+"""What the CLI prints: boxed tables for a terminal, tab-separated lines for a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from ..jobs.actions import Recommendation
+from ..jobs.records import RunRecord
+from ..jobs.text import printable
+from . import wording
+from .answers import RecommendationDetail
+from .doctor import Finding
+from .steps import PlannedStep
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells below column names. Cells may come from strangers."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def show(table: Table, *, terminal: bool | None = None) -> None:
+    """Print a table to standard output; nothing in a cell can reach the terminal as a command."""
+    rows = [[printable(cell) for cell in row] for row in table.rows]
+    if not (sys.stdout.isatty() if terminal is None else terminal):
+        for line in (table.columns, *rows):
+            print("\t".join(line))
+        return
+    boxed = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    for column in table.columns:
+        boxed.add_column(column, overflow="fold")
+    for row in rows:
+        boxed.add_row(*(Text(cell) for cell in row))
+    Console(markup=False, highlight=False, emoji=False).print(boxed)
+
+
+def recommendations(found: Iterable[Recommendation], now: float) -> Table:
+    """Recommendations, a line each."""
+    return Table(
+        ("ID", "WORKFLOW", "CAUSE", "ACTION", "RUNS", "SURE", "STATE", "OUTCOME", "AGE"),
+        [
+            (
+                str(it.id),
+                it.workflow.key,
+                it.advice.cause,
+                wording.action(it.advice.action),
+                str(len(it.advice.runs)),
+                wording.percent(it.advice.probability),
+                it.state.value,
+                it.outcome.value if it.outcome else "-",
+                wording.span(now - it.created),
+            )
+            for it in found
+        ],
+    )
+
+
+def jobs(found: Iterable[RunRecord]) -> Table:
+    """Runs, a line each."""
+    return Table(
+        ("RUN", "WORKFLOW", "SITE", "NODE", "STARTED", "ENDED", "EXIT", "WARNINGS"),
+        [
+            (
+                it.run.key,
+                it.facts.workflow or "-",
+                it.facts.site or "-",
+                it.node or "-",
+                wording.when(it.started),
+                wording.when(it.ended),
+                wording.ending(it),
+                ",".join(warning.value for warning in it.warnings) or "-",
+            )
+            for it in found
+        ],
+    )
+
+
+def steps(plan: Iterable[PlannedStep]) -> Table:
+    """The steps of a plan, a line each."""
+    return Table(
+        ("STEP", "STATE", "PURPOSE", "COMMAND"),
+        [(str(it.number), it.state.value, it.step.purpose, " ".join(it.step.argv)) for it in plan],
+    )
+
+
+def findings(found: Iterable[Finding]) -> Table:
+    """What the doctor found, a line each."""
+    return Table(
+        ("CHECK", "RESULT", "FINDING", "CURE"),
+        [(it.check, it.level.value, it.text, it.cure or "-") for it in found],
+    )
+
+
+def detail(answer: RecommendationDetail) -> list[str]:
+    """One recommendation in lines; every line is safe to print."""
+    it = answer.recommendation
+    state = it.state.value + (f": {it.outcome.value}" if it.outcome else "")
+    lines = [
+        f"recommendation  {it.id}",
+        f"workflow        {printable(it.workflow.key)}",
+        f"state           {state}",
+        f"proposed        {wording.when(it.created)}",
+        f"cause           {printable(it.advice.cause)}",
+        f"action          {wording.action(it.advice.action)}",
+        "sure            " + _probabilities(it),
+    ]
+    lines += [
+        f"evidence        {printable(e.kind, 40)}: {printable(e.text, 400)}"
+        for e in it.advice.evidence
+    ]
+    lines += [f"run             {printable(run.key)}" for run in it.advice.runs]
+    lines += [f"follow-up       {printable(run.key)}" for run in it.follow_ups]
+    for planned in answer.steps:
+        purpose = printable(planned.step.purpose)
+        lines.append(f"step {planned.number:<10} {planned.state.value}: {purpose}")
+    for entry in answer.audit:
+        words = " ".join(filter(None, (entry.who, entry.what, entry.detail)))
+        lines.append(f"audit           {wording.when(entry.time)} {printable(words, 500)}")
+    return lines
+
+
+def _probabilities(it: Recommendation) -> str:
+    ranked = sorted(it.advice.probabilities.items(), key=lambda pair: -pair[1])
+    return ", ".join(f"{kind.value} {wording.percent(p)}" for kind, p in ranked)

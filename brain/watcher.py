@@ -1,0 +1,147 @@
+"""The brain's round: ask the schedulers, judge workflows, let proposals expire, verify outcomes."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..jobs.events import JobEvent
+from ..plugins.scheduler import Scheduler
+from . import advising, ingest, polling, recommendations, verifying, workflows
+from .config import BrainConfig
+from .metrics import BrainMetrics
+from .models import ModelShelf
+from .schedulers import Schedulers
+from .store import Store
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Poll:
+    """How the last poll of a scheduler went; ``error`` is empty where it went well."""
+
+    time: float
+    error: str = ""
+
+
+class Watcher:
+    """Goes its round every ``poll_seconds`` in a thread of its own.
+
+    A failure of one scheduler or one workflow is logged and counted, and stops none of the others.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        schedulers: Schedulers,
+        shelf: ModelShelf,
+        metrics: BrainMetrics,
+        config: BrainConfig,
+        clock: Callable[[], float],
+    ) -> None:
+        """Keep what the round needs; :meth:`start` starts it."""
+        self._store = store
+        self._schedulers = schedulers
+        self._shelf = shelf
+        self._metrics = metrics
+        self._config = config
+        self._clock = clock
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="watcher", daemon=True)
+        self._polls: dict[tuple[str, str], Poll] = {}
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """End the thread after the step it is at; wait up to ``timeout`` seconds for it."""
+        self._stop.set()
+        self._thread.join(timeout)
+
+    @property
+    def alive(self) -> bool:
+        """Is the thread running?"""
+        return self._thread.is_alive()
+
+    def last_polls(self) -> dict[tuple[str, str], Poll | None]:
+        """The last poll of each scheduler; None before the first."""
+        return {key: self._polls.get(key) for key in self._schedulers}
+
+    def _loop(self) -> None:
+        while not self._stop.is_set():
+            self.round()
+            self._stop.wait(self._config.advice.poll_seconds)
+
+    def round(self) -> None:
+        """Go once round."""
+        for key, scheduler in self._schedulers.items():
+            self._poll(key, scheduler)
+        self._guarded("judge", self._judge)
+        self._guarded("expire", self._expire)
+        self._guarded("verify", self._verify)
+
+    def _guarded(self, stage: str, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception:
+            log.exception("%s failed; it is tried again in the next round", stage)
+            self._metrics.round_failed(stage)
+
+    def _poll(self, key: tuple[str, str], scheduler: Scheduler) -> None:
+        now = self._clock()
+        try:
+            with self._store.read() as db:
+                since = polling.since(db, key, now)
+            events = iter(scheduler.history(since))
+            while batch := list(itertools.islice(events, BATCH)):
+                self._take(key, batch)
+            with self._store.write() as db:
+                polling.advance(db, key, now)
+            self._polls[key] = Poll(now)
+        except Exception as error:
+            log.warning("%s %s: the history could not be read: %s", *key, error)
+            self._metrics.poll_failed(*key)
+            self._polls[key] = Poll(now, str(error) or type(error).__name__)
+
+    def _take(self, key: tuple[str, str], events: Sequence[JobEvent]) -> None:
+        receipt = ingest.take_events(
+            self._store,
+            events,
+            now=self._clock(),
+            max_windows=self._config.store.max_windows,
+        )
+        for rejection in receipt.rejected:
+            log.warning("%s %s: an event of the history: %s", *key, rejection.error)
+        self._metrics.ingested(receipt)
+
+    def _judge(self) -> None:
+        now, advice = self._clock(), self._config.advice
+        with self._store.read() as db:
+            due = workflows.due(db, now, advice.settle_seconds)
+        if not due:
+            return
+        models = self._shelf.current()
+        for workflow in due:
+            if self._stop.is_set():
+                return
+            try:
+                advising.judge(self._store, workflow, models, advice, now)
+            except Exception:
+                log.exception("workflow %r could not be judged", workflow.key)
+                self._metrics.round_failed("judge")
+                with self._store.write() as db:  # not again before its facts change
+                    workflows.mark_judged(db, workflow, now)
+
+    def _expire(self) -> None:
+        with self._store.write() as db:
+            recommendations.expire(db, self._clock(), self._config.advice.expire_seconds)
+
+    def _verify(self) -> None:
+        verifying.verify(self._store, self._config.advice, self._clock())

@@ -1,0 +1,172 @@
+"""The real process on a real socket: it serves, survives kill -9, and ends cleanly."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from jobmend.brain import tokens
+from tests.brain.scene import OK, documents, ended
+
+
+class Process:
+    """One ``jobmend-brain`` that can be killed and started again on the same files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.config = folder / "brain.toml"
+        self.config.write_text(
+            f"[server]\nlisten = '127.0.0.1:{self.port}'\n"
+            f"[store]\npath = '{folder}/brain.db'\nmodels = '{folder}/models'\n"
+            f"tokens = '{folder}/tokens'\n[advice]\nsettle_seconds = 0\npoll_seconds = 0.2\n"
+        )
+        self.child: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        self.child = subprocess.Popen(
+            [sys.executable, "-m", "jobmend.brain", "--config", self.config],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=self.folder,
+        )
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                if httpx2.get(f"{self.url}/-/ready", trust_env=False).status_code == 200:
+                    return
+            except httpx2.TransportError:
+                time.sleep(0.05)
+        raise AssertionError("the brain does not answer")
+
+    def end(self, by: signal.Signals) -> tuple[int, str, str]:
+        assert self.child is not None
+        self.child.send_signal(by)
+        out, err = self.child.communicate(timeout=20)
+        return self.child.returncode, out, err
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {tokens.read(self.folder / 'tokens' / 'ingest')}"}
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Process]:
+    process = Process(tmp_path)
+    yield process
+    if process.child is not None and process.child.poll() is None:
+        process.child.kill()
+        process.child.communicate()
+
+
+def test_it_serves_and_ends_cleanly(process: Process) -> None:
+    process.start()
+    batch = {"jobmend": 1, "messages": documents(*ended(1, OK))}
+    answer = httpx2.post(f"{process.url}/api/v1/ingest", json=batch, headers=process.headers)
+    assert answer.json()["accepted"] == 2
+    assert "jobmend" in httpx2.get(f"{process.url}/").text
+    too_much = httpx2.post(
+        f"{process.url}/api/v1/ingest", content=b" " * (9 << 20), headers=process.headers
+    )
+    assert too_much.json()["error"]["code"] == "too_large"
+    code, out, err = process.end(signal.SIGTERM)
+    assert (code, out) == (-signal.SIGTERM, ""), "ended by the signal, which systemd calls clean"
+    assert f"panel: {process.url}/" in err and f"{process.folder}/tokens/operator" in err
+    for name in ("ingest", "operator"):
+        assert tokens.read(process.folder / "tokens" / name) not in err
+    assert "Traceback" not in err
+
+
+def test_every_event_once_through_kill_9(process: Process) -> None:
+    batches = [
+        {"jobmend": 1, "messages": documents(*(e for job in jobs for e in ended(job, OK)))}
+        for jobs in (range(n * 50, n * 50 + 50) for n in range(30))
+    ]
+    process.start()
+    acknowledged = set()
+    first_done = threading.Event()
+
+    def send(numbers: range) -> None:
+        with httpx2.Client(trust_env=False) as http:
+            for number in numbers:
+                try:
+                    answer = http.post(
+                        f"{process.url}/api/v1/ingest",
+                        content=json.dumps(batches[number]),
+                        headers=process.headers,
+                    )
+                except httpx2.TransportError:
+                    return
+                if answer.status_code == 200:
+                    acknowledged.add(number)
+                    first_done.set()
+
+    senders = [threading.Thread(target=send, args=(range(n, 30, 2),)) for n in (0, 1)]
+    for sender in senders:
+        sender.start()
+    assert first_done.wait(20)
+    process.end(signal.SIGKILL)
+    for sender in senders:
+        sender.join()
+    assert 0 < len(acknowledged) < 30, "killed in the middle"
+    keys = stored(process.folder / "brain.db")
+    for number in acknowledged:
+        for document in batches[number]["messages"]:  # type: ignore[attr-defined]
+            run = document["body"]["run"]
+            assert f"c1/memory/{run['job_id']}/0/{document['body']['kind']}/" in keys
+
+    process.start()
+    for number in range(30):  # an agent that saw no answer tells it all again
+        httpx2.post(f"{process.url}/api/v1/ingest", json=batches[number], headers=process.headers)
+    process.end(signal.SIGTERM)
+    assert len(stored(process.folder / "brain.db")) == 30 * 50 * 2
+    with sqlite3.connect(process.folder / "brain.db") as db:
+        assert (
+            db.execute("SELECT count(*) FROM runs WHERE verdict = 'success'").fetchone()[0] == 1500
+        )
+
+
+def stored(path: Path) -> set[str]:
+    with sqlite3.connect(path) as db:
+        keys = [key for (key,) in db.execute("SELECT key FROM events")]
+    assert len(keys) == len(set(keys))
+    return set(keys)
+
+
+def test_what_keeps_it_from_starting_is_said(process: Process, tmp_path: Path) -> None:
+    def start() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "jobmend.brain", "--config", str(process.config)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=30)
+
+    store = tmp_path / "brain.db"
+    store.write_bytes(b"something else" * 100)
+    done = start()
+    assert done.returncode == 1
+    assert done.stderr == f"jobmend-brain: {store}: file is not a database\n"
+    store.unlink()
+    process.config.write_text(
+        process.config.read_text()
+        + "[schedulers.slurm]\ncluster = 'c'\nworkflow_from = ['stars']\n"
+    )
+    done = start()
+    assert done.returncode == 2
+    assert "schedulers.slurm: workflow_from: ['stars']" in done.stderr
+    process.config.write_text(process.config.read_text().partition("[schedulers")[0])
+    with socket.create_server(("127.0.0.1", process.port)):
+        done = start()
+    assert done.returncode != 0
+    assert "address already in use" in done.stderr
