@@ -83,8 +83,11 @@ class Acting:
         action = recommendation.advice.action
         if action.kind in BOOKKEEPING:
             return ()
+        records = self._records(recommendation)
+        if action.kind.stops and all(record.exit is not None for record in records):
+            return ()
         plan: list[PlannedStep] = []
-        for key, group in itertools.groupby(self._records(recommendation), key=_scheduler_of):
+        for key, group in itertools.groupby(records, key=_scheduler_of):
             scheduler = self._schedulers.get(key)
             if scheduler is None:
                 raise CannotAct(

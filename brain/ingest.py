@@ -67,8 +67,8 @@ def read_document(document: object) -> wire.Message:
     try:
         text = json.dumps(document, ensure_ascii=False)
         return wire.loads(text.encode("utf-8", "replace"))
-    except (OverflowError, RecursionError) as error:
-        raise WireError("message", f"a number or a depth out of bounds ({error})") from error
+    except RecursionError as error:
+        raise WireError("message", "nested too deeply") from error
 
 
 def take(

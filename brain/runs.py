@@ -96,7 +96,7 @@ def save(
     """Write the view of a run and mark its workflow as changed, and as warned where it is."""
     facts = record.facts
     db.execute(
-        "INSERT OR REPLACE INTO runs VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO runs VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             record.run.key,
             record.run.cluster,
@@ -106,6 +106,7 @@ def save(
             record.started,
             record.ended,
             _verdict(record),
+            record.exit is not None and record.exit.kind.blames_site,
             accounted,
             now,
             _RECORD.dump_json(record).decode(),

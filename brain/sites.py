@@ -37,10 +37,14 @@ class SiteHistory:
 
     @classmethod
     def read(cls, db: sqlite3.Connection, site: Site, since: float, until: float) -> SiteHistory:
-        """The runs that ended after ``since`` and up to ``until`` (epoch seconds)."""
+        """The runs that ended after ``since`` and up to ``until`` (epoch seconds).
+
+        Failures that no site can be blamed for are no witnesses.
+        """
         rows = db.execute(
-            "SELECT ended, workflow, verdict = 'failed' FROM runs WHERE cluster = ? AND site = ?"
-            " AND ended > ? AND ended <= ? AND verdict IN ('success', 'failed') ORDER BY ended",
+            "SELECT ended, workflow, blames_site FROM runs WHERE cluster = ? AND site = ?"
+            " AND ended > ? AND ended <= ? AND (verdict = 'success' OR blames_site)"
+            " ORDER BY ended",
             (site.cluster, site.name, since, until),
         )
         return cls([(ended, workflow, bool(failed)) for ended, workflow, failed in rows])

@@ -29,6 +29,7 @@ CREATE TABLE runs (
     started REAL,
     ended REAL,
     verdict TEXT NOT NULL CHECK (verdict IN ('active', 'success', 'failed', 'other')),
+    blames_site INTEGER NOT NULL,
     accounted INTEGER NOT NULL,
     changed REAL NOT NULL,
     body TEXT NOT NULL

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..jobs.actions import ActionKind, Outcome, Recommendation, State
+from ..jobs.events import EventKind
 from ..jobs.identity import Run
 from ..jobs.records import RunRecord
 from . import recommendations, runs, workflows
 from .config import AdviceConfig
 from .store import Store
 
-# Done when the runs it was done to are no longer active.
-_STOPPING = frozenset({ActionKind.KILL, ActionKind.HOLD})
 # Done by being decided.
 _DECISIONS = frozenset({ActionKind.BYPASS, ActionKind.FORCE_COMPLETE})
 
@@ -56,17 +55,21 @@ def judge(
 
     Runs that the action brought about are judged when they have ended before ``settled`` (epoch
     seconds), so that accounting has had its word. Where it brought about none that are known, as
-    with a wait, all last runs of the workflow are judged, and while there is patience a failure
-    is not yet final: something may still be run again.
+    with a wait for a better site, all last runs of the workflow are judged, and while there is
+    patience a failure is not yet final: something may still be run again. A wait for runs that
+    were active is over when they have ended, or stall.
     """
     kind = recommendation.advice.action.kind
     if kind in _DECISIONS:
         return Outcome.SUCCESS
-    if kind in _STOPPING:
+    if kind.stops:
         stopped = not any(record.exit is None for record in _of(recommendation, records))
         return Outcome.SUCCESS if stopped else None
     if recommendation.follow_ups:
         return _outcome(_ends(recommendation.follow_ups, records), settled)
+    if kind is ActionKind.WAIT and (watched := _active_then(recommendation, records)):
+        stalled = any(EventKind.STALL in record.warnings for record in watched)
+        return Outcome.FAILURE if stalled else _outcome(watched, settled)
     outcome = _outcome(workflows.last_runs(records), settled)
     return None if patient and outcome is Outcome.FAILURE else outcome
 
@@ -74,6 +77,17 @@ def judge(
 def _of(recommendation: Recommendation, records: Sequence[RunRecord]) -> list[RunRecord]:
     meant = set(recommendation.advice.runs)
     return [record for record in records if record.run in meant]
+
+
+def _active_then(
+    recommendation: Recommendation, records: Sequence[RunRecord]
+) -> list[RunRecord]:
+    """The runs it is about that had not ended when it was proposed."""
+    return [
+        record
+        for record in _of(recommendation, records)
+        if record.ended is None or record.ended > recommendation.created
+    ]
 
 
 def _ends(follow_ups: Sequence[Run], records: Sequence[RunRecord]) -> list[RunRecord] | None:

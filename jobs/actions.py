@@ -28,6 +28,11 @@ class ActionKind(str, enum.Enum):
         """Does it run work again?"""
         return self in (ActionKind.RECOVER, ActionKind.CLONE, ActionKind.RESUBMIT)
 
+    @property
+    def stops(self) -> bool:
+        """Does it end or suspend what is active? Done at once where nothing is."""
+        return self in (ActionKind.KILL, ActionKind.HOLD)
+
 
 @dataclass(frozen=True)
 class Action:

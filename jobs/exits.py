@@ -31,6 +31,16 @@ class ExitKind(str, enum.Enum):
         """Does somebody have to do something about such an end?"""
         return self not in (ExitKind.SUCCESS, ExitKind.CANCELLED, ExitKind.UNKNOWN)
 
+    @property
+    def blames_site(self) -> bool:
+        """Can the place be to blame? A job's own limits and crashes say nothing about its site."""
+        return self in (
+            ExitKind.ERROR,
+            ExitKind.NODE_FAILURE,
+            ExitKind.LAUNCH_FAILURE,
+            ExitKind.TRANSFER_FAILURE,
+        )
+
 
 @dataclass(frozen=True)
 class Exit:

@@ -201,8 +201,8 @@ def _works(site: SiteTally) -> bool:
 
 
 def _fails(site: SiteTally, *, elsewhere_fine: bool) -> bool:
-    if site.bad:
-        return True
+    if site.bad:  # but a workflow that mostly succeeds there has another trouble
+        return site.failed > site.succeeded
     enough = site.failed >= SITE_MIN_FAILED and site.failed_share >= SITE_FAILED_SHARE
     return enough and elsewhere_fine
 

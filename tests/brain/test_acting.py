@@ -181,8 +181,18 @@ def test_a_decision_asks_nothing_of_the_scheduler(
     assert (state(brain), scheduler.executed) == (State.APPLIED, [])
 
 
+@pytest.mark.parametrize("kind", [ActionKind.HOLD, ActionKind.KILL])
+def test_what_has_ended_needs_no_step_to_be_stopped(
+    brain: Brain, tell: Tell, scheduler: MemoryScheduler, kind: ActionKind
+) -> None:
+    tell(*ended(1, BUG))
+    propose(brain.store, kind, run_of(1))
+    assert brain.acting.apply(1, "me").steps == ()
+    assert (state(brain), scheduler.executed) == (State.APPLIED, [])
+
+
 def test_an_action_without_its_scheduler_or_its_runs_is_refused(brain: Brain, tell: Tell) -> None:
-    propose(brain.store, ActionKind.KILL, run_of(99))
+    propose(brain.store, ActionKind.RECOVER, run_of(99))
     with pytest.raises(CannotAct, match="run c1/memory/99/0 is not known"):
         brain.acting.apply(1, "me")
     tell(*ended(99, OK))

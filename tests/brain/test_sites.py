@@ -11,7 +11,7 @@ from jobmend.brain.brain import Brain
 from jobmend.brain.sites import SiteHistory
 from jobmend.jobs.identity import Site, SiteStatus
 from tests.brain.conftest import Tell
-from tests.brain.scene import BUG, NOW, OK, ended, told
+from tests.brain.scene import BUG, NOW, OK, OOM, ended, told
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,11 @@ def test_status_is_that_of_the_time_in_question(brain: Brain, tell: Tell) -> Non
     assert found["4"] is found["20"] is SiteStatus.GOOD
     assert found["21"] is found["22"] is SiteStatus.UNKNOWN
     assert elsewhere.status(NOW, 3600) is SiteStatus.UNKNOWN
+
+
+def test_what_a_job_brings_upon_itself_says_nothing_of_its_site(brain: Brain, tell: Tell) -> None:
+    for job, workflow in enumerate(("w1", "w2", "w1", "w2")):
+        tell(*ended(job, OOM, time=NOW - 1000 + job, workflow=workflow))
+    with brain.store.read() as db:
+        history = SiteHistory.read(db, Site("c1", "s1"), 0, NOW)
+    assert history.status(NOW, 3600) is SiteStatus.UNKNOWN

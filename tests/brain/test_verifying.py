@@ -73,5 +73,13 @@ def test_a_wait_ends_well_when_the_workflow_does(kind: ActionKind) -> None:
     assert outcome(kind, *FAILED, told("start", 2), patient=False) is None
 
 
+def test_a_wait_for_active_runs_is_over_when_they_have_ended_or_stall() -> None:
+    began = told("start", 1, time=NOW - 900)
+    assert outcome(ActionKind.WAIT, began) is None
+    assert outcome(ActionKind.WAIT, began, told("stall", 1, time=NOW - 70)) is Outcome.FAILURE
+    assert outcome(ActionKind.WAIT, *ended(1, BUG, time=NOW - 60)) is Outcome.FAILURE
+    assert outcome(ActionKind.WAIT, *ended(1, OK, time=NOW - 60)) is Outcome.SUCCESS
+
+
 def test_a_bypass_is_done_when_it_is_decided() -> None:
     assert outcome(ActionKind.BYPASS, *FAILED) is Outcome.SUCCESS

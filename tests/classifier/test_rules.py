@@ -222,6 +222,14 @@ def test_a_crash_at_one_site_alone_is_the_site(make_run: MakeRun, make_record: M
     assert judged(make_record(*runs)).rule.cause == "bad site"
 
 
+def test_a_bad_status_is_not_to_blame_where_most_runs_succeed(
+    make_run: MakeRun, make_record: MakeRecord
+) -> None:
+    failed = make_run("exit:75", "siteA", status=SiteStatus.BAD)
+    verdict = judged(make_record(failed, make_run("ok", "siteA"), make_run("ok", "siteA")))
+    assert verdict.rule.cause == "transient"
+
+
 def test_no_good_site_known_is_a_wait(make_run: MakeRun, make_record: MakeRecord) -> None:
     runs = [make_run("exit:1", "siteB", status=SiteStatus.BAD) for _ in range(2)]
     verdict = judged(make_record(*runs))

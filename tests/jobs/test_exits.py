@@ -73,3 +73,8 @@ def test_who_has_to_act() -> None:
     assert Exit("slurm", ExitKind.TIMEOUT).kind.failed
     assert not Exit("slurm", ExitKind.CANCELLED).kind.failed
     assert not Exit("slurm", ExitKind.UNKNOWN).kind.failed
+
+
+def test_what_may_speak_against_a_site() -> None:
+    blaming = {kind.value for kind in ExitKind if kind.blames_site}
+    assert blaming == {"error", "node_failure", "launch_failure", "transfer_failure"}
