@@ -1,0 +1,68 @@
+"""The hardware threads: what each did (/proc/stat), and whose job ran there (cpusets)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..plugins.layout import JobPath
+from .files import Descriptors, KernelFile
+from .parsers import MODES, Threads, proc_stat
+from .ring import Ring
+
+
+class ThreadTrace:
+    """The newest counters of all threads and a ring of the past: time, then MODES of each."""
+
+    def __init__(self, proc_root: str, rows: int, kept: Descriptors) -> None:
+        """Read ``stat`` below ``proc_root`` and keep ``rows`` samples of it."""
+        self._path = os.path.join(proc_root, "stat")
+        self._kept = kept
+        self._rows = rows
+        self._file: KernelFile | None = None
+        self.latest: Threads | None = None
+        self.ring: Ring | None = None
+
+    def sample(self, now: float) -> None:
+        """Read the counters under the time ``now``; OSError or ValueError where that fails.
+
+        A thread that goes on- or offline starts the ring anew.
+        """
+        if self._file is None:
+            self._file = KernelFile(self._path, self._kept)
+        threads = proc_stat(self._file.read())
+        if self.ring is None or self.latest is None or self.latest.cpus != threads.cpus:
+            self.ring = Ring("d", 1 + len(threads.cpus) * len(MODES), self._rows)
+        self.latest = threads
+        self.ring.push([now, *threads.ticks])
+
+    def close(self) -> None:
+        """Give the descriptor back."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+@dataclass(frozen=True)
+class Ownership:
+    """The jobs that may run on one thread; ``exclusive`` when it is certainly one alone."""
+
+    jobs: tuple[JobPath, ...]
+    exclusive: bool
+
+
+def owners(cpusets: Mapping[JobPath, tuple[int, ...] | None]) -> dict[int, Ownership]:
+    """Whose cpuset holds each thread; a thread in none is left out.
+
+    None as a cpuset is "not told": such a job may run anywhere, so nothing is exclusive then.
+    """
+    jobs: dict[int, list[JobPath]] = {}
+    for job, cpus in cpusets.items():
+        for cpu in cpus or ():
+            jobs.setdefault(cpu, []).append(job)
+    all_told = None not in cpusets.values()
+    return {
+        cpu: Ownership(tuple(here), all_told and len(here) == 1)
+        for cpu, here in sorted(jobs.items())
+    }

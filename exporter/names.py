@@ -1,0 +1,146 @@
+"""The metric families jobmend publishes: name, type, labels, help. The single source.
+
+Base units, the unit in the name, ``_total`` on counters, ``_info`` for series whose value is 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# What a job's series are known by. ``node`` is there only where several nodes share one machine.
+JOB = ("scheduler", "jobid", "run", "node")
+
+
+@dataclass(frozen=True)
+class Family:
+    """One metric family; ``type`` is counter, gauge or summary."""
+
+    name: str
+    type: str
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+def _counter(name: str, help: str, *labels: str) -> Family:
+    return Family(name, "counter", help, labels)
+
+
+def _gauge(name: str, help: str, *labels: str) -> Family:
+    return Family(name, "gauge", help, labels)
+
+
+_JOB_IDENTITY = (
+    _gauge(
+        "jobmend_job_info",
+        "A job on this node and what its scheduler told about it.",
+        *(*JOB, "user", "account", "site", "cgroup"),
+    ),
+    _gauge("jobmend_job_start_time_seconds", "When the start hook told of the job, epoch.", *JOB),
+    _gauge(
+        "jobmend_job_last_seen_timestamp_seconds", "When the job was last sampled, epoch.", *JOB
+    ),
+    _gauge(
+        "jobmend_job_exit_info",
+        "How a job ended, for a while after its end.",
+        *(*JOB, "kind", "code", "signal", "reason"),
+    ),
+)
+
+_JOB_CPU = (
+    _counter("jobmend_job_cpu_user_seconds_total", "CPU time in user mode.", *JOB),
+    _counter("jobmend_job_cpu_system_seconds_total", "CPU time in the kernel.", *JOB),
+    _counter(
+        "jobmend_job_cpu_throttled_seconds_total",
+        "Time the CPU bandwidth limit held it back.",
+        *JOB,
+    ),
+    _gauge("jobmend_job_cpus", "Hardware threads the job's cpuset holds.", *JOB),
+)
+
+_JOB_MEMORY = (
+    _gauge("jobmend_job_memory_current_bytes", "Memory charged, page cache included.", *JOB),
+    _gauge("jobmend_job_memory_anon_bytes", "Anonymous memory: heap, stack.", *JOB),
+    _gauge("jobmend_job_memory_file_bytes", "Page cache, shared memory included.", *JOB),
+    _gauge("jobmend_job_memory_shmem_bytes", "Shared memory and tmpfs.", *JOB),
+    _gauge("jobmend_job_memory_inactive_file_bytes", "Page cache not used lately.", *JOB),
+    _gauge("jobmend_job_memory_swap_bytes", "Memory swapped out.", *JOB),
+    _gauge("jobmend_job_memory_peak_bytes", "Highest memory charged so far.", *JOB),
+    _gauge("jobmend_job_memory_limit_bytes", "Limit on the memory charged.", *JOB),
+    _gauge("jobmend_job_memory_working_set_bytes", "Current less inactive file.", *JOB),
+    _counter(
+        "jobmend_job_memory_oom_events_total", "Times the limit brought the OOM killer.", *JOB
+    ),
+    _counter("jobmend_job_memory_oom_kills_total", "Processes the OOM killer ended.", *JOB),
+)
+
+_JOB_IO = (
+    _counter("jobmend_job_io_read_bytes_total", "Bytes read from block devices.", *JOB),
+    _counter("jobmend_job_io_write_bytes_total", "Bytes written to block devices.", *JOB),
+    _counter("jobmend_job_io_read_operations_total", "Reads from block devices.", *JOB),
+    _counter("jobmend_job_io_write_operations_total", "Writes to block devices.", *JOB),
+)
+
+_JOB_PRESSURE = tuple(
+    _counter(
+        f"jobmend_job_pressure_{resource}_{word}_seconds_total",
+        f"Time in which {who} waited for {what}.",
+        *JOB,
+    )
+    for resource, what in (("cpu", "a CPU"), ("memory", "memory"), ("io", "I/O"))
+    for word, who in (("waiting", "some task of the job"), ("stalled", "all its tasks at once"))
+)
+
+_THREADS = (
+    _counter(
+        "jobmend_thread_cpu_seconds_total", "What a hardware thread did, by mode.", "cpu", "mode"
+    ),
+    _gauge(
+        "jobmend_thread_job_info",
+        "Whose cpuset holds a hardware thread: one job's alone, or that of several.",
+        *("cpu", *JOB, "ownership"),
+    ),
+)
+
+_AGENT = (
+    _gauge(
+        "jobmend_feature_supported",
+        "Do the job cgroups of this node offer the feature (1), or not (0).",
+        "feature",
+    ),
+    _gauge("jobmend_build_info", "Version of the agent.", "version"),
+    Family("jobmend_agent_sample_duration_seconds", "summary", "Time one sample of all jobs took."),
+    _counter("jobmend_agent_samples_dropped_total", "Samples not taken because one took too long."),
+    _counter("jobmend_agent_sample_errors_total", "Samples that failed as a whole."),
+    _counter(
+        "jobmend_agent_hook_events_total", "Datagrams from hooks by result.", "hook", "result"
+    ),
+    _counter("jobmend_agent_attribution_errors_total", "Jobs that could not be named.", "reason"),
+    _counter(
+        "jobmend_agent_unkept_files_total", "Files read by open and close for want of descriptors."
+    ),
+    _gauge("jobmend_agent_spool_messages", "Messages waiting to be sent.", "kind"),
+    _counter(
+        "jobmend_agent_spool_dropped_total", "Messages lost because the spool is full.", "kind"
+    ),
+    _counter(
+        "jobmend_agent_spool_errors_total", "Writes to the spool that failed and are retried."
+    ),
+    _counter("jobmend_agent_uplink_requests_total", "Requests to the brain by result.", "result"),
+    _counter("jobmend_agent_uplink_messages_total", "Messages the brain answered.", "result"),
+    _counter("process_cpu_seconds_total", "CPU time of the agent."),
+    _gauge("process_resident_memory_bytes", "Resident memory of the agent."),
+)
+
+FAMILIES: Mapping[str, Family] = {
+    family.name: family
+    for family in (
+        *_JOB_IDENTITY,
+        *_JOB_CPU,
+        *_JOB_MEMORY,
+        *_JOB_IO,
+        *_JOB_PRESSURE,
+        *_THREADS,
+        *_AGENT,
+    )
+}

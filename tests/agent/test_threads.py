@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from jobmend.agent.cgroups import Sighting
+from jobmend.agent.files import Descriptors
+from jobmend.agent.parsers import Threads
+from jobmend.agent.threads import Ownership, ThreadTrace, owners
+from jobmend.agent.trace import JobTrace
+from jobmend.agent.windows import choose_threads, cut
+from jobmend.jobs.identity import Run
+from jobmend.jobs.windows import FEATURES
+from jobmend.plugins.layout import JobPath
+
+A, B = JobPath("slurm", "1"), JobPath("slurm", "2")
+RUN = Run("c1", "slurm", "1", "0")
+CPUS = Threads((0, 1, 2), [0] * 24)
+
+
+def test_threads_are_owned_alone_together_or_by_nobody() -> None:
+    assert owners({A: (0, 1), B: (1, 2)}) == {
+        0: Ownership((A,), True),
+        1: Ownership((A, B), False),
+        2: Ownership((B,), True),
+    }
+
+
+def test_a_job_on_the_whole_node_shares_where_others_are() -> None:
+    whole = owners({A: (0, 1, 2, 3), B: (3,)})
+    assert [whole[cpu].exclusive for cpu in range(4)] == [True, True, True, False]
+
+
+def test_beside_a_job_without_a_cpuset_nothing_is_exclusive() -> None:
+    assert owners({A: (0,), B: None}) == {0: Ownership((A,), False)}
+    assert owners({A: None, B: None}) == {}
+
+
+def test_the_threads_of_a_window() -> None:
+    held = owners({A: (0, 1), B: (1, 2)})
+    assert choose_threads(A, RUN, CPUS, held, 2) == {0: RUN.key, 1: None}
+    assert choose_threads(A, RUN, CPUS, {}, 1) == dict.fromkeys((0, 1, 2), RUN.key)
+    assert choose_threads(A, RUN, CPUS, {}, 2) == {}
+
+
+def write_stat(proc: Path, ticks: dict[int, list[int]]) -> None:
+    lines = ["cpu  0 0 0 0 0 0 0 0 0 0"]
+    lines += [f"cpu{cpu} {' '.join(map(str, numbers))} 0 0" for cpu, numbers in ticks.items()]
+    (proc / "stat").write_text("\n".join([*lines, "intr 5 0"]) + "\n")
+
+
+@pytest.fixture
+def threads(tmp_path: Path) -> ThreadTrace:
+    return ThreadTrace(str(tmp_path), 9, Descriptors())
+
+
+def test_a_thread_that_goes_offline_starts_the_ring_anew(
+    tmp_path: Path, threads: ThreadTrace
+) -> None:
+    write_stat(tmp_path, {0: [1] * 8, 1: [1] * 8})
+    threads.sample(0.0)
+    threads.sample(1.0)
+    assert threads.ring is not None and len(threads.ring) == 2
+    write_stat(tmp_path, {1: [2] * 8})
+    threads.sample(2.0)
+    assert threads.latest == Threads((1,), [2] * 8)
+    assert (len(threads.ring), threads.ring.width) == (1, 9)
+
+
+def test_a_window_holds_the_shares_of_each_step(tmp_path: Path, threads: ThreadTrace) -> None:
+    job = tmp_path / "job"
+    job.mkdir()
+    trace = JobTrace(9, Descriptors(), 1000.0)
+    (job / "cpu.stat").write_text("user_usec 0\nsystem_usec 0\n")
+    (job / "cpuset.cpus.effective").write_text("0-1\n")
+    for name in ("cpu", "memory"):
+        (job / f"{name}.pressure").write_text("some total=0\n")
+    trace.attach(Sighting("job", {"unified": str(job)}))
+    steps = ([0] * 8, [50, 10, 20, 10, 5, 2, 1, 2], [50, 10, 20, 10, 5, 2, 1, 2])
+    for second, ticks in enumerate(steps):
+        write_stat(tmp_path, {0: ticks, 1: [100 * second, 0, 0, 0, 0, 0, 0, 0]})
+        (job / "cpu.stat").write_text(f"user_usec {second * 1500000}\nsystem_usec 0\n")
+        (job / "cpu.pressure").write_text(f"some total={second * 250000}\n")
+        trace.sample(float(second), 1000.0 + second)
+        threads.sample(float(second))
+    assert threads.ring is not None and threads.latest is not None
+    chosen = {0: RUN.key, 1: None}
+    assert cut("n1", trace, threads.ring, threads.latest, chosen, 3) is None
+    window = cut("n1", trace, threads.ring, threads.latest, chosen, 2)
+    assert window is not None
+    assert (window.shape, window.owners) == ((2, 2, len(FEATURES)), (RUN.key, None))
+    assert (window.start, window.step_seconds) == (1000.0, 1.0)
+    steps_read = [list(window.values[i : i + 10]) for i in range(0, 40, 10)]
+    own = [0.75, 0.25, 0.0]
+    assert steps_read[0][:9] == pytest.approx([0.5, 0.1, 0.2, 0.05, 0.03, 0.02, *own])
+    assert steps_read[1][6:9] == pytest.approx(own)
+    assert all(math.isnan(value) for value in steps_read[1][:6])  # no tick passed
+    assert steps_read[2][:6] == [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    assert all(math.isnan(value) for value in steps_read[2][6:])  # nobody's thread
+    assert math.isnan(steps_read[0][9])  # no io.pressure
+
+
+def test_steps_whose_threads_were_not_sampled_are_not_measured(
+    tmp_path: Path, threads: ThreadTrace
+) -> None:
+    write_stat(tmp_path, {0: [1] * 8})
+    trace = JobTrace(9, Descriptors(), 0.0)
+    for second in range(3):
+        trace.sample(float(second), float(second))
+        if second != 1:
+            threads.sample(float(second))
+    assert threads.ring is not None and threads.latest is not None
+    window = cut("n1", trace, threads.ring, threads.latest, {0: RUN.key}, 2)
+    assert window is not None and all(math.isnan(value) for value in window.values)
