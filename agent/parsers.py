@@ -55,10 +55,14 @@ class Io(NamedTuple):
 
 
 class Threads(NamedTuple):
-    """The per-thread lines of /proc/stat: ``ticks`` is flat, len(MODES) numbers a thread."""
+    """Lines of /proc/stat: ``ticks`` is flat, len(MODES) numbers a thread.
+
+    ``blocked`` is the number of tasks that wait for I/O at this moment.
+    """
 
     cpus: tuple[int, ...]
     ticks: list[int]
+    blocked: int = 0
 
 
 # Columns of a cpu line. Those after steal (guest) are counted in user and nice already.
@@ -172,13 +176,11 @@ def cpu_list(data: bytes) -> tuple[int, ...]:
     return tuple(sorted(cpus))
 
 
-def populated(data: bytes) -> bool:
-    """v2 ``cgroup.events``: does a process live in the cgroup or below?"""
-    return _want(key_values(data), b"populated") == [1]
-
-
 def proc_stat(data: bytes) -> Threads:
-    """The per-thread lines of ``/proc/stat``, which come first; offline threads have none."""
+    """The per-thread lines of ``/proc/stat``, which come first, and the blocked tasks.
+
+    Offline threads have no line.
+    """
     cpus: list[int] = []
     ticks: list[int] = []
     for line in data.splitlines():
@@ -190,7 +192,8 @@ def proc_stat(data: bytes) -> Threads:
             ticks.extend(map(int, words[1 : 1 + len(MODES)]))
     if not cpus or len(ticks) != len(cpus) * len(MODES):
         raise ValueError(f"{len(ticks)} counters for {len(cpus)} threads")
-    return Threads(tuple(cpus), ticks)
+    _, _, after = data.rpartition(b"procs_blocked ")
+    return Threads(tuple(cpus), ticks, int(after.split(None, 1)[0]) if after[:1].isdigit() else 0)
 
 
 def seconds(ticks: int) -> float:

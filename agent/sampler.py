@@ -50,17 +50,15 @@ class Sampler:
         """Take one sample under the monotonic time ``now``; ``epoch`` is the same moment."""
         self._before = (self.owners, len(self.jobs))
         changes = self._relist(epoch)
-        for job, trace in self.jobs.items():
-            try:
-                trace.sample(now, epoch)
-            except Exception:  # one job must not cost the others their sample
-                log.exception("job %s of %s could not be sampled", job.job_id, job.scheduler)
         try:
             self.threads.sample(now)
         except (OSError, Gone, ValueError) as error:
-            if not self._threads_failed:
-                log.warning("the hardware threads cannot be sampled: %s", error)
-            self._threads_failed = True
+            log.warning("the hardware threads could not be sampled: %s", error)
+        for job, trace in self.jobs.items():
+            try:
+                trace.sample(now, epoch, self.threads.surroundings(trace.cpus.value))
+            except Exception:  # one job must not cost the others their sample
+                log.exception("job %s of %s could not be sampled", job.job_id, job.scheduler)
         self.owners = owners({job: trace.cpus.value for job, trace in self.jobs.items()})
         return changes
 

@@ -5,11 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..plugins.layout import JobPath
 from .files import Descriptors, KernelFile
-from .parsers import MODES, Threads, proc_stat
+from .parsers import MODES, Threads, proc_stat, seconds
 from .ring import Ring
+
+_IDLE = frozenset({"idle", "iowait"})
+_BUSY = tuple(index for index, mode in enumerate(MODES) if mode not in _IDLE)
+
+
+class Surroundings(NamedTuple):
+    """What everybody did where a job runs, in seconds that only grow; NaN where not known."""
+
+    busy: float = float("nan")  # CPU time of all on the threads the job may use
+    blocked: float = float("nan")  # waiting for I/O of all tasks of the node, summed over tasks
 
 
 class ThreadTrace:
@@ -23,6 +34,8 @@ class ThreadTrace:
         self._file: KernelFile | None = None
         self.latest: Threads | None = None
         self.ring: Ring | None = None
+        self._sampled_at: float | None = None
+        self._blocked_seconds = 0.0
 
     def sample(self, now: float) -> None:
         """Read the counters under the time ``now``; OSError or ValueError where that fails.
@@ -34,8 +47,25 @@ class ThreadTrace:
         threads = proc_stat(self._file.read())
         if self.ring is None or self.latest is None or self.latest.cpus != threads.cpus:
             self.ring = Ring("d", 1 + len(threads.cpus) * len(MODES), self._rows)
+        if self._sampled_at is not None:
+            self._blocked_seconds += threads.blocked * (now - self._sampled_at)
+        self._sampled_at = now
         self.latest = threads
         self.ring.push([now, *threads.ticks])
+
+    def surroundings(self, cpus: tuple[int, ...] | None) -> Surroundings:
+        """What everybody did on ``cpus``; None: the job may run on every thread."""
+        if self.latest is None:
+            return Surroundings()
+        ticks, modes = self.latest.ticks, len(MODES)
+        chosen = frozenset(self.latest.cpus if cpus is None else cpus)
+        busy = sum(
+            ticks[thread * modes + mode]
+            for thread, cpu in enumerate(self.latest.cpus)
+            if cpu in chosen
+            for mode in _BUSY
+        )
+        return Surroundings(seconds(busy), self._blocked_seconds)
 
     def close(self) -> None:
         """Give the descriptor back."""

@@ -8,15 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from . import measures, parsers
-from .cgroups import UNIFIED, Sighting
+from .cgroups import Sighting
 from .files import Descriptors, Gone, KernelFile
 from .measures import Measure
 from .oom import OomKillsV1
 from .ring import Ring
+from .threads import Surroundings
+
+_UNKNOWN_SURROUNDINGS = Surroundings()
 
 # Columns of a row of the ring. NaN where the kernel does not tell.
-TIME, CPU, CPU_WAITING, MEMORY_WAITING, IO_WAITING = range(5)
-COLUMNS = 5
+TIME, CPU, CPU_WAITING, MEMORY_WAITING, IO_WAITING, AROUND_BUSY, AROUND_BLOCKED = range(7)
+COLUMNS = 7
 
 IDLE_SHARE = 0.01  # of a core; a sample with less CPU time shows no progress
 BUSY_SAMPLES = 5  # steps over which use of the CPU is averaged to call a job busy
@@ -89,7 +92,9 @@ class JobTrace:
         """Was a directory removed and made anew? Then ``sighting`` is another run's."""
         return any(measure.lost in sighting.directories for measure in self._measures())
 
-    def sample(self, now: float, epoch: float) -> None:
+    def sample(
+        self, now: float, epoch: float, surroundings: Surroundings = _UNKNOWN_SURROUNDINGS
+    ) -> None:
         """Read everything that is due and remember it under the time ``now``."""
         cpu = self.cpu.read()
         row = (
@@ -98,6 +103,7 @@ class JobTrace:
             _some(self.cpu_pressure.read()),
             _some(self.memory_pressure.read()),
             _some(self.io_pressure.read()),
+            *surroundings,
         )
         self._follow_progress(now, row[CPU])
         self.ring.push(row)
@@ -150,18 +156,19 @@ class JobTrace:
 
     def has_processes(self) -> bool:
         """Does any process live in the job's cgroups? True where that cannot be told."""
-        for controller, directory in self._directories.items():
+        return self.processes() != 0
+
+    def processes(self) -> int | None:
+        """Processes in the job's cgroups, counted now; None where that cannot be told."""
+        for directory in self._directories.values():
             try:
-                if controller == UNIFIED:
-                    path = os.path.join(directory, "cgroup.events")
-                    return parsers.populated(KernelFile(path).read())
-                return any(
-                    KernelFile(os.path.join(cgroup, "cgroup.procs")).read().strip()
+                return sum(
+                    KernelFile(os.path.join(cgroup, "cgroup.procs")).read().count(b"\n")
                     for cgroup, _, _ in os.walk(directory)
                 )
-            except (OSError, Gone, ValueError):
+            except (OSError, Gone):
                 continue
-        return True
+        return None
 
     def close(self) -> None:
         """Give all descriptors back; the values stay."""

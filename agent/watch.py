@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..jobs.events import EventKind
 from .config import Watch
-from .trace import CPU_WAITING, IO_WAITING, TIME, JobTrace
+from .trace import (
+    AROUND_BLOCKED,
+    AROUND_BUSY,
+    CPU,
+    CPU_WAITING,
+    IO_WAITING,
+    TIME,
+    JobTrace,
+)
+
+Row = Sequence[float]
 
 
 def stalls(trace: JobTrace, watch: Watch) -> bool:
@@ -22,22 +34,37 @@ def stalls(trace: JobTrace, watch: Watch) -> bool:
 
 
 def suffers(trace: JobTrace, watch: Watch) -> bool:
-    """Did some task wait for CPU or I/O for ``contention_share`` of ``contention_seconds``?"""
-    ring = trace.ring
-    if not len(ring):
+    """Do others take what the run waits for, for ``contention_share`` of ``contention_seconds``?
+
+    CPU: it waits that long, and others compute that long on the threads it may use. I/O: it waits
+    that long, and beyond its own tasks that many wait for I/O too. A run that waits alone is its
+    own trouble: too many threads of its own, or many small synced writes.
+    """
+    last, before = _span(trace, watch.contention_seconds)
+    if last is None or before is None:
         return False
+    grown = [new - old for new, old in zip(last, before)]
+    enough = watch.contention_share * grown[TIME]
+    if grown[CPU_WAITING] >= enough and grown[AROUND_BUSY] - grown[CPU] >= enough:
+        return True
+    if not grown[IO_WAITING] >= enough:
+        return False
+    return grown[AROUND_BLOCKED] - grown[IO_WAITING] * (trace.processes() or 1) >= enough
+
+
+def _span(trace: JobTrace, seconds: float) -> tuple[Row | None, Row | None]:
+    """The newest row, and the newest that is at least ``seconds`` older; None where too young."""
+    ring = trace.ring
+    if not len(ring) or ring.row(0)[TIME] > ring.row(-1)[TIME] - seconds:
+        return None, None
     last = ring.row(-1)
-    since = last[TIME] - watch.contention_seconds
-    if ring.row(0)[TIME] > since:
-        return False  # not yet long enough
-    # The newest row that is old enough, found by halving: times ascend.
+    since = last[TIME] - seconds
+    # By halving: times ascend.
     low, high = 0, len(ring) - 1
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if ring.row(middle)[TIME] <= since else (low, middle - 1)
-    before = ring.row(low)
-    enough = watch.contention_share * (last[TIME] - before[TIME])
-    return any(last[column] - before[column] >= enough for column in (CPU_WAITING, IO_WAITING))
+    return last, ring.row(low)
 
 
 def warnings(trace: JobTrace, watch: Watch) -> list[EventKind]:

@@ -79,9 +79,7 @@ def _of(recommendation: Recommendation, records: Sequence[RunRecord]) -> list[Ru
     return [record for record in records if record.run in meant]
 
 
-def _active_then(
-    recommendation: Recommendation, records: Sequence[RunRecord]
-) -> list[RunRecord]:
+def _active_then(recommendation: Recommendation, records: Sequence[RunRecord]) -> list[RunRecord]:
     """The runs it is about that had not ended when it was proposed."""
     return [
         record

@@ -1,7 +1,8 @@
-"""Telling the agent: one datagram to a local socket, at once or not at all.
+"""Telling the agent: one datagram to a local socket, in a moment or not at all.
 
-A hook that fails or waits can drain a node, so nothing here raises, blocks or prints. Only small
-standard modules are imported: the interpreter's start is most of a hook's time.
+A hook that fails or waits can drain a node, so nothing here raises, prints or waits for longer
+than PATIENCE_SECONDS. Only small standard modules are imported: the interpreter's start is most
+of a hook's time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import socket
 SOCKET = "/run/jobmend/hook.sock"
 SOCKET_VARIABLE = "JOBMEND_HOOK_SOCKET"
 MAX_BYTES = 16 * 1024  # jobs.wire.MAX_EVENT_BYTES, not imported to keep the start short
+# The kernel queues ten datagrams (net.unix.max_dgram_qlen); many jobs may start at one moment.
+PATIENCE_SECONDS = 0.02
 VERSION = 1  # jobs.wire.VERSION, likewise; a test holds both together
 
 
@@ -25,7 +28,7 @@ def tell(body: dict[str, object], path: str = "") -> bool:
         if len(data) > MAX_BYTES:
             return False
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-            channel.setblocking(False)
+            channel.settimeout(PATIENCE_SECONDS)
             channel.connect(path or os.environ.get(SOCKET_VARIABLE) or SOCKET)
             channel.send(data)
         return True

@@ -100,12 +100,12 @@ def beside_neighbours() -> list[Scenario]:
             "fit-crowded",
             "CPU-hog neighbour",
             (Job("fit.py", ("--seconds", "10")),),
-            neighbour=("cpu_hog.py", "--seconds", "9"),
+            neighbour=("cpu_hog.py", "--seconds", "9", "--threads", "4"),
         ),
         Scenario(
             "histogram-crowded",
             "I/O-hog neighbour",
-            (Job("good_io.py", ("--seconds", "10")),),
+            (Job("bad_io.py", ("--seconds", "10")),),
             neighbour=("io_hog.py", "--seconds", "9"),
         ),
     ]

@@ -8,8 +8,10 @@ import time
 from multiprocessing import get_context
 
 
-def burn(seconds: float) -> None:
-    """Compute for ``seconds``, on the clock."""
+def burn(cpu: int, seconds: float) -> None:
+    """Compute on the hardware thread ``cpu`` for ``seconds``, on the clock."""
+    os.setsid()  # as others' jobs are: Linux shares the CPU out among sessions first
+    os.sched_setaffinity(0, {cpu})  # else the kernel moves all of them out of a pinned job's way
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         sum(range(10_000))
@@ -22,9 +24,10 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     context = get_context("fork")
+    cpus = sorted(os.sched_getaffinity(0))
     hogs = [
-        context.Process(target=burn, args=(options.seconds,), daemon=True)
-        for _ in range(options.threads)
+        context.Process(target=burn, args=(cpus[n % len(cpus)], options.seconds), daemon=True)
+        for n in range(options.threads)
     ]
     for hog in hogs:
         hog.start()

@@ -1,4 +1,4 @@
-"""Neighbour: writes that go to the disk at once, around and around in one file of bounded size."""
+"""Neighbour: writers whose blocks go to the disk at once, each around and around in its file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import mmap
 import os
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 BLOCK = 1 << 20  # bytes a write
@@ -39,16 +40,20 @@ def hog(path: Path, size: int, seconds: float) -> tuple[int, bool]:
 
 
 def main() -> int:
-    """Write for ``--seconds`` into a file of ``--size-mb`` in ``--directory``, then remove it."""
+    """Write for ``--seconds`` into files of ``--size-mb`` in ``--directory``, then remove them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--size-mb", type=int, default=64)
+    parser.add_argument("--writers", type=int, default=4)
     parser.add_argument("--directory", type=Path, default=Path(tempfile.gettempdir()))
     options = parser.parse_args()
+    size = max(options.size_mb << 20, BLOCK)
     with tempfile.TemporaryDirectory(prefix="io_hog-", dir=options.directory) as directory:
-        path = Path(directory, "block")
-        blocks, direct = hog(path, max(options.size_mb << 20, BLOCK), options.seconds)
-    print(f"io_hog: {blocks} MiB written, {'direct' if direct else 'synced'}")
+        with ThreadPoolExecutor(options.writers) as pool:  # the writes leave the interpreter
+            paths = [Path(directory, f"block{n}") for n in range(options.writers)]
+            done = list(pool.map(lambda path: hog(path, size, options.seconds), paths))
+    how = "direct" if all(direct for _, direct in done) else "synced"
+    print(f"io_hog: {sum(blocks for blocks, _ in done)} MiB written, {how}")
     return 0
 
 

@@ -87,11 +87,6 @@ def test_proc_stat_with_a_thread_offline_and_old_kernels_columns() -> None:
     assert threads.ticks == [1, 2, 3, 4, 5, 6, 7, 8, 10, 20, 30, 40, 50, 60, 70, 80]
 
 
-def test_populated() -> None:
-    assert parsers.populated(b"populated 1\nfrozen 0\n")
-    assert not parsers.populated(b"populated 0\nfrozen 0\n")
-
-
 @pytest.mark.parametrize(
     ("parse", "data"),
     [

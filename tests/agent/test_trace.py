@@ -12,12 +12,14 @@ from jobmend.agent.config import Watch
 from jobmend.agent.files import Descriptors
 from jobmend.agent.parsers import Cpu, Oom
 from jobmend.agent.summary import summarize
+from jobmend.agent.threads import Surroundings
 from jobmend.agent.trace import JobTrace
 from jobmend.agent.watch import warnings
 from jobmend.jobs.events import EventKind, TraceSummary
 
 WATCH = Watch(stall_seconds=10, stall_busy_share=0.5, contention_share=0.3, contention_seconds=10)
 EPOCH = 1_800_000_000.0
+ALONE = Surroundings(0.0, 0.0)
 
 
 class Job:
@@ -26,7 +28,7 @@ class Job:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         directory.mkdir()
-        self.write("cgroup.events", "populated 1\nfrozen 0\n")
+        self.write("cgroup.procs", "1\n")
         self.trace = JobTrace(64, Descriptors(), EPOCH)
         self.set()
         self.trace.attach(Sighting("job", {"unified": str(directory)}))
@@ -39,9 +41,9 @@ class Job:
         for name, seconds in (("cpu", cpu_waiting), ("memory", 0.0), ("io", io_waiting)):
             self.write(f"{name}.pressure", f"some avg10=0.00 total={seconds * 1e6:.0f}\n")
 
-    def sample(self, second: float, **values: float) -> None:
+    def sample(self, second: float, around: Surroundings = ALONE, **values: float) -> None:
         self.set(**values)
-        self.trace.sample(second, EPOCH + second)
+        self.trace.sample(second, EPOCH + second, around)
 
 
 @pytest.fixture
@@ -141,18 +143,45 @@ def test_nor_one_that_is_silent_for_less(job: Job) -> None:
 
 
 def test_nor_an_allocation_without_processes(job: Job) -> None:
-    job.write("cgroup.events", "populated 0\nfrozen 0\n")
+    job.write("cgroup.procs", "")
     assert stall(job, busy=0.6, seconds=100) == []
 
 
-@pytest.mark.parametrize("resource", ["cpu_waiting", "io_waiting"])
-def test_a_job_that_waits_for_its_share_of_the_time_suffers(job: Job, resource: str) -> None:
+@pytest.mark.parametrize(
+    ("resource", "others"),
+    [("cpu_waiting", Surroundings(1.0, 0.0)), ("io_waiting", Surroundings(0.0, 1.0))],
+)
+def test_a_job_that_waits_for_what_others_take_suffers(
+    job: Job, resource: str, others: Surroundings
+) -> None:
     told = []
     for second in range(13):
-        job.sample(float(second), cpu=float(second), **{resource: 0.35 * max(second - 2, 0)})
+        waited = 0.35 * max(second - 2, 0)
+        around = Surroundings(second + others.busy * second, waited + others.blocked * second)
+        job.sample(float(second), around, cpu=float(second), **{resource: waited})
         told.append(warnings(job.trace, WATCH))
     assert told[10] == []  # 2.8 of the last 10 s
     assert told[11] == [EventKind.CONTENTION]  # 3.15 of them
+
+
+@pytest.mark.parametrize("resource", ["cpu_waiting", "io_waiting"])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_job_that_waits_alone_does_not(job: Job, resource: str, known: bool) -> None:
+    for second in range(13):
+        waited = 0.9 * second
+        around = Surroundings(float(second), waited) if known else Surroundings()
+        job.sample(float(second), around, cpu=float(second), **{resource: waited})
+    assert warnings(job.trace, WATCH) == []
+
+
+def test_many_tasks_of_the_job_itself_are_no_others(job: Job) -> None:
+    job.write("cgroup.procs", "1\n2\n3\n4\n")
+    for second in range(13):
+        job.sample(float(second), Surroundings(0.0, 3.5 * second), io_waiting=0.9 * second)
+    assert warnings(job.trace, WATCH) == []
+    for second in range(13, 26):
+        job.sample(float(second), Surroundings(0.0, 4.5 * second), io_waiting=0.9 * second)
+    assert warnings(job.trace, WATCH) == [EventKind.CONTENTION]
 
 
 def test_memory_pressure_and_missing_pressure_are_no_contention(job: Job) -> None:
