@@ -12,14 +12,15 @@ from .files import Descriptors, KernelFile
 from .parsers import MODES, Threads, proc_stat, seconds
 from .ring import Ring
 
-_IDLE = frozenset({"idle", "iowait"})
-_BUSY = tuple(index for index, mode in enumerate(MODES) if mode not in _IDLE)
+# Time that programs take, here or in other virtual machines. What the kernel does is left out: a
+# job's own synced writes make kernel threads and interrupts busy on its threads.
+_COMPUTING = tuple(MODES.index(mode) for mode in ("user", "nice", "steal"))
 
 
 class Surroundings(NamedTuple):
     """What everybody did where a job runs, in seconds that only grow; NaN where not known."""
 
-    busy: float = float("nan")  # CPU time of all on the threads the job may use
+    computing: float = float("nan")  # user time of all on the threads the job may use
     blocked: float = float("nan")  # waiting for I/O of all tasks of the node, summed over tasks
 
 
@@ -59,13 +60,13 @@ class ThreadTrace:
             return Surroundings()
         ticks, modes = self.latest.ticks, len(MODES)
         chosen = frozenset(self.latest.cpus if cpus is None else cpus)
-        busy = sum(
+        computing = sum(
             ticks[thread * modes + mode]
             for thread, cpu in enumerate(self.latest.cpus)
             if cpu in chosen
-            for mode in _BUSY
+            for mode in _COMPUTING
         )
-        return Surroundings(seconds(busy), self._blocked_seconds)
+        return Surroundings(seconds(computing), self._blocked_seconds)
 
     def close(self) -> None:
         """Give the descriptor back."""

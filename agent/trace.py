@@ -18,8 +18,9 @@ from .threads import Surroundings
 _UNKNOWN_SURROUNDINGS = Surroundings()
 
 # Columns of a row of the ring. NaN where the kernel does not tell.
-TIME, CPU, CPU_WAITING, MEMORY_WAITING, IO_WAITING, AROUND_BUSY, AROUND_BLOCKED = range(7)
-COLUMNS = 7
+TIME, CPU, CPU_USER, CPU_WAITING, MEMORY_WAITING, IO_WAITING = range(6)
+AROUND_COMPUTING, AROUND_BLOCKED = range(6, 8)  # of all on the node: threads.Surroundings
+COLUMNS = 8
 
 IDLE_SHARE = 0.01  # of a core; a sample with less CPU time shows no progress
 BUSY_SAMPLES = 5  # steps over which use of the CPU is averaged to call a job busy
@@ -100,6 +101,7 @@ class JobTrace:
         row = (
             now,
             math.nan if cpu is None else cpu.user + cpu.system,
+            math.nan if cpu is None else cpu.user,
             _some(self.cpu_pressure.read()),
             _some(self.memory_pressure.read()),
             _some(self.io_pressure.read()),

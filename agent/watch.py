@@ -8,8 +8,8 @@ from ..jobs.events import EventKind
 from .config import Watch
 from .trace import (
     AROUND_BLOCKED,
-    AROUND_BUSY,
-    CPU,
+    AROUND_COMPUTING,
+    CPU_USER,
     CPU_WAITING,
     IO_WAITING,
     TIME,
@@ -45,7 +45,7 @@ def suffers(trace: JobTrace, watch: Watch) -> bool:
         return False
     grown = [new - old for new, old in zip(last, before)]
     enough = watch.contention_share * grown[TIME]
-    if grown[CPU_WAITING] >= enough and grown[AROUND_BUSY] - grown[CPU] >= enough:
+    if grown[CPU_WAITING] >= enough and grown[AROUND_COMPUTING] - grown[CPU_USER] >= enough:
         return True
     if not grown[IO_WAITING] >= enough:
         return False

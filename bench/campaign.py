@@ -117,7 +117,7 @@ def describe(row: Row, recommendation: dict[str, Any]) -> None:
     row.applied = recommendation["state"] in ("applied", "verified")
     row.outcome = recommendation["outcome"] or recommendation["state"]
     row.advised_cause = advice["cause"]
-    row.seen = advice["evidence"][0]["text"] if advice["evidence"] else ""
+    row.seen = advice["evidence"][0]["text"].partition(": ")[2] if advice["evidence"] else ""
 
 
 @contextmanager
@@ -193,6 +193,7 @@ def local_campaign(options: argparse.Namespace, talk: Console) -> list[Row]:
         os.environ["JOBMEND_HOOK_SOCKET"] = str(root / "hook.sock")
         schedulers = f'[schedulers.local]\ncluster = "local"\nstate_dir = "{root}/local"'
         with Stand(root, cluster="local", schedulers=schedulers, sample_seconds=0.2) as stand:
+            say_where(stand, talk)
             campaign = Campaign(stand, LocalSubmitter(stand), talk)
             stand.command("learn", "failures", "--config", str(stand.brain_config))
             rows = campaign.play(healthy(), "healthy work", 90)
@@ -207,6 +208,16 @@ def local_campaign(options: argparse.Namespace, talk: Console) -> list[Row]:
     return rows
 
 
+def say_where(stand: Stand, talk: Console) -> None:
+    """Where to look meanwhile, and what this machine does not let us see."""
+    talk.print(f"panel    {stand.brain_url}/\nmetrics  {stand.metrics_url}")
+    if os.geteuid() != 0:
+        talk.print(
+            "Not root: jobs get no cgroups of their own, so nothing is measured of them (CPU,"
+            " pressure, stalls, contention). Limits of memory and time are kept all the same."
+        )
+
+
 def slurm_campaign(talk: Console) -> list[Row]:
     """A shorter one on a real Slurm: no neighbours, no time limit (Slurm counts minutes)."""
     with slurm() as root:
@@ -214,6 +225,7 @@ def slurm_campaign(talk: Console) -> list[Row]:
 cluster = "{CLUSTER}"
 workflow_from = ["comment", "name"]'''
         with Stand(root, cluster=CLUSTER, schedulers=schedulers, sample_seconds=0.2) as stand:
+            say_where(stand, talk)
             campaign = Campaign(stand, SlurmSubmitter(root), talk)
             rows = campaign.play(failing(root, walltime=False), "injected causes", 150)
         if drained := drained_nodes():
@@ -234,7 +246,7 @@ def main() -> int:
     parser.add_argument("--report", type=Path, default=Path("demo-report.json"))
     parser.add_argument("--kill-brain", action="store_true", help="kill -9 the brain in the middle")
     options = parser.parse_args()
-    talk = Console()
+    talk = Console(width=None if sys.stdout.isatty() else 150)
     began = time.monotonic()
     rows = local_campaign(options, talk) if options.scheduler == "local" else slurm_campaign(talk)
     show(rows, talk)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
+import sys
 import time
 from multiprocessing import get_context
 
@@ -23,6 +25,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # an exit ends the daemonic children too
     context = get_context("fork")
     cpus = sorted(os.sched_getaffinity(0))
     hogs = [

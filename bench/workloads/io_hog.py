@@ -48,10 +48,12 @@ def main() -> int:
     parser.add_argument("--directory", type=Path, default=Path(tempfile.gettempdir()))
     options = parser.parse_args()
     size = max(options.size_mb << 20, BLOCK)
-    with tempfile.TemporaryDirectory(prefix="io_hog-", dir=options.directory) as directory:
-        with ThreadPoolExecutor(options.writers) as pool:  # the writes leave the interpreter
-            paths = [Path(directory, f"block{n}") for n in range(options.writers)]
-            done = list(pool.map(lambda path: hog(path, size, options.seconds), paths))
+    with (
+        tempfile.TemporaryDirectory(prefix="io_hog-", dir=options.directory) as directory,
+        ThreadPoolExecutor(options.writers) as pool,  # the writes leave the interpreter
+    ):
+        paths = [Path(directory, f"block{n}") for n in range(options.writers)]
+        done = list(pool.map(lambda path: hog(path, size, options.seconds), paths))
     how = "direct" if all(direct for _, direct in done) else "synced"
     print(f"io_hog: {sum(blocks for blocks, _ in done)} MiB written, {how}")
     return 0

@@ -157,7 +157,7 @@ def test_a_job_that_waits_for_what_others_take_suffers(
     told = []
     for second in range(13):
         waited = 0.35 * max(second - 2, 0)
-        around = Surroundings(second + others.busy * second, waited + others.blocked * second)
+        around = Surroundings(second + others.computing * second, waited + others.blocked * second)
         job.sample(float(second), around, cpu=float(second), **{resource: waited})
         told.append(warnings(job.trace, WATCH))
     assert told[10] == []  # 2.8 of the last 10 s
