@@ -77,9 +77,10 @@ class Campaign:
 
     def _follow(self, row: Row) -> bool:
         """Look at one workflow, approve what is proposed for it; True when nothing more comes."""
-        own = [one for one in self._recommendations() if one["workflow"]["name"] == row.workflow]
+        name = self._submitter.name_of(row.workflow)
+        own = [one for one in self._recommendations() if one["workflow"]["name"] == name]
         if not own:
-            return row.cause == "healthy" and self._settled(row.workflow)
+            return row.cause == "healthy" and self._settled(name)
         newest = max(own, key=lambda one: int(one["id"]))
         if newest["state"] == "proposed" and len(own) <= ROUNDS:
             self._stand.command("apply", str(newest["id"]), check=False)

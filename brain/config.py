@@ -47,6 +47,7 @@ class AdviceConfig(_Section):
     """When workflows are judged and how long advice stands. Seconds."""
 
     settle_seconds: float = Field(default=30, ge=0, allow_inf_nan=False)
+    queue_seconds: float = Field(default=3600, ge=0, allow_inf_nan=False)
     poll_seconds: float = Field(default=5, gt=0, allow_inf_nan=False)
     site_window_seconds: float = Field(default=3600, gt=0, allow_inf_nan=False)
     expire_seconds: float = Field(default=86400, gt=0, allow_inf_nan=False)

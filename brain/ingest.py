@@ -8,15 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..jobs import wire
-from ..jobs.events import EventKind, JobEvent
+from ..jobs.events import WARNINGS, EventKind, JobEvent
 from ..jobs.exits import ExitKind
 from ..jobs.fields import WireError
 from ..jobs.identity import Run
 from ..jobs.windows import TraceWindow
 from . import audit, runs, windows
 from .store import Store
-
-_WARNINGS = (EventKind.STALL, EventKind.CONTENTION)
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def _take_event(db: sqlite3.Connection, event: JobEvent, now: float) -> bool:
             db,
             record,
             accounted=any(told.kind is EventKind.OUTCOME for told in events),
-            warned=event.kind in _WARNINGS,
+            warned=event.kind in WARNINGS,
             now=now,
         )
     _note_correction(db, event, events, now)

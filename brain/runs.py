@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from ..jobs.events import EventKind, JobEvent, JobFacts, Request
+from ..jobs.events import WARNINGS, EventKind, JobEvent, JobFacts, Request, TraceSummary
 from ..jobs.exits import Exit, ExitKind
 from ..jobs.identity import Run, Workflow
 from ..jobs.records import RunRecord
@@ -20,6 +20,7 @@ _Facts = TypeVar("_Facts", JobFacts, Request)
 
 # Told by a node first, by accounting last: what comes later is believed more.
 _RANKS = {
+    EventKind.QUEUED: 0,
     EventKind.START: 0,
     EventKind.STALL: 1,
     EventKind.CONTENTION: 1,
@@ -45,13 +46,13 @@ def merge(record: RunRecord | None, event: JobEvent) -> RunRecord:
     changes: dict[str, Any] = {
         "facts": _join_facts(record.facts, event.facts, accounting),
         "node": record.node or event.node,
-        "trace": record.trace or event.trace,  # of several nodes the first stands for the run
+        "trace": _newer_trace(record, event),
     }
     if event.kind is EventKind.START:
         changes["started"] = event.time if accounting else record.started or event.time
     elif event.kind in (EventKind.END, EventKind.OUTCOME):
         changes.update(_ending(record, event))
-    else:
+    elif event.kind in WARNINGS:
         changes["warnings"] = tuple(sorted({*record.warnings, event.kind}))
     return dataclasses.replace(record, **changes)
 
@@ -59,6 +60,13 @@ def merge(record: RunRecord | None, event: JobEvent) -> RunRecord:
 def _rank(event: JobEvent) -> tuple[int, float, str]:
     accounted = event.kind is EventKind.START and not event.node
     return (_ACCOUNTING if accounted else _RANKS[event.kind]), event.time, event.node
+
+
+def _newer_trace(record: RunRecord, event: JobEvent) -> TraceSummary | None:
+    """Of several nodes the first stands for the run; what it tells later holds more."""
+    if record.trace is None or (event.trace is not None and event.node == record.node):
+        return event.trace
+    return record.trace
 
 
 def _ending(record: RunRecord, event: JobEvent) -> dict[str, Any]:

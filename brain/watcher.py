@@ -124,7 +124,7 @@ class Watcher:
     def _judge(self) -> None:
         now, advice = self._clock(), self._config.advice
         with self._store.read() as db:
-            due = workflows.due(db, now, advice.settle_seconds)
+            due = workflows.due(db, now, advice.settle_seconds, advice.queue_seconds)
         if not due:
             return
         models = self._shelf.current()

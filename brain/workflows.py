@@ -23,15 +23,20 @@ class WorkflowCount:
     changed: float
 
 
-def due(db: sqlite3.Connection, now: float, settle_seconds: float) -> list[Workflow]:
-    """Workflows with unjudged facts: settled ones without an active run, and warned ones."""
+def due(
+    db: sqlite3.Connection, now: float, settle_seconds: float, queue_seconds: float
+) -> list[Workflow]:
+    """Workflows with unjudged facts: settled ones without an active run, and warned ones.
+
+    A run that waits in the queue counts as active for ``queue_seconds``.
+    """
     rows = db.execute(
         "SELECT cluster, name FROM workflows AS w WHERE"
         " (changed > coalesce(judged, -1) AND changed <= ? AND NOT EXISTS"
         "   (SELECT 1 FROM runs WHERE cluster = w.cluster AND workflow = w.name"
-        "    AND verdict = 'active'))"
+        "    AND verdict = 'active' AND (started IS NOT NULL OR runs.changed > ?)))"
         " OR warned > coalesce(judged, -1) ORDER BY changed",
-        (now - settle_seconds,),
+        (now - settle_seconds, now - queue_seconds),
     )
     return [Workflow(row["cluster"], row["name"]) for row in rows]
 

@@ -1,4 +1,4 @@
-"""What is told about a run: that it started, how it ended, what accounting says, that it stalls."""
+"""What is told about a run: it waits, it started, it ended, what accounting says, it stalls."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from .identity import Run
 class EventKind(str, enum.Enum):
     """What happened."""
 
+    QUEUED = "queued"  # a run waits in the scheduler's queue
     START = "start"  # a run began on a node
     END = "end"  # a run left a node, as the hook there knows it
     OUTCOME = "outcome"  # how the run ended, as the scheduler's accounting knows it
     STALL = "stall"  # a run that had made progress uses no CPU any more
     CONTENTION = "contention"  # a run waits for resources that others on its node take
+
+
+# Told while a run goes on: somebody may want to do something before its end.
+WARNINGS = frozenset({EventKind.STALL, EventKind.CONTENTION})
 
 
 @dataclass(frozen=True)

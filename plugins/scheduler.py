@@ -49,7 +49,7 @@ class Scheduler(Protocol):
     name: str
 
     def history(self, since: float) -> Iterable[JobEvent]:
-        """START and OUTCOME events of runs that were active after ``since`` (epoch seconds).
+        """QUEUED, START and OUTCOME events of runs active after ``since`` (epoch seconds).
 
         They are told for the whole cluster: ``node`` is empty.
         """

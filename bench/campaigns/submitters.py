@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import math
 import shlex
 import subprocess
@@ -18,6 +19,9 @@ class Submitter(Protocol):
 
     def submit(self, workflow: str, job: Job) -> None:
         """Send the job; an exception where the scheduler refuses it."""
+
+    def name_of(self, workflow: str) -> str:
+        """What the brain will call the workflow."""
 
 
 def command_of(job: Job) -> list[str]:
@@ -43,6 +47,10 @@ class LocalSubmitter:
         }
         words = [word for pair in options.items() for word in pair]
         self._stand.command("run", "--detach", *words, "--", *command_of(job))
+
+    def name_of(self, workflow: str) -> str:
+        """The name as it is given."""
+        return workflow
 
 
 class SlurmSubmitter:
@@ -72,3 +80,7 @@ class SlurmSubmitter:
             check=True,
             capture_output=True,
         )
+
+    def name_of(self, workflow: str) -> str:
+        """Slurm's workflows are their users' own."""
+        return f"{getpass.getuser()}/{workflow}"

@@ -49,6 +49,8 @@ class LocalScheduler:
         return [event for job in jobs for event in self._events(job)]
 
     def _events(self, job: Job) -> Iterable[JobEvent]:
+        if job.started is None and job.ended is None:
+            yield event_of(EventKind.QUEUED, job, self._cluster, job.submitted)
         if job.started is not None:
             yield event_of(EventKind.START, job, self._cluster, job.started)
         if job.ended is not None:

@@ -29,7 +29,7 @@ _SIGTERM = 15
 def events(
     rows: Iterable[Row], cluster: str, workflow_from: Sequence[str], since: float, now: float
 ) -> Iterator[JobEvent]:
-    """A START for each run that started and an OUTCOME for each that ended.
+    """QUEUED for each run that waits, START for each that started, OUTCOME for each that ended.
 
     ``rows`` are all that accounting has of their jobs; of runs that ended before ``since`` (epoch
     seconds) nothing is told. A row that is not whole waits until it is, or ``now`` is late.
@@ -40,6 +40,8 @@ def events(
         if not row.whole and (row.ended or now) > now - HALF_WRITTEN_SECONDS:
             continue
         facts = _facts(row, workflow_from, attempt, parent)
+        if row.state == "PENDING":
+            yield JobEvent(EventKind.QUEUED, run, row.submitted, facts=facts)
         if row.started is not None:
             yield JobEvent(EventKind.START, run, row.started, facts=facts)
         if row.ended is not None:
@@ -75,9 +77,8 @@ def outcome(row: Row) -> Exit:
 
 
 def _facts(row: Row, workflow_from: Sequence[str], attempt: int, parent: str) -> JobFacts:
-    names = (WORKFLOW_SOURCES[source](row) for source in workflow_from)
     return JobFacts(
-        workflow=next((name for name in names if name), "")[:MAX_NAME],
+        workflow=_workflow(row, workflow_from),
         site=row.partition[:MAX_NAME],
         name=row.name[:MAX_NAME],
         user=row.user[:MAX_NAME],
@@ -87,3 +88,10 @@ def _facts(row: Row, workflow_from: Sequence[str], attempt: int, parent: str) ->
         parent=parent,
         request=Request(row.cpus, row.memory_bytes, row.walltime_seconds),
     )
+
+
+def _workflow(row: Row, workflow_from: Sequence[str]) -> str:
+    """The user and the first name there is: nobody's jobs join another user's workflow."""
+    names = (WORKFLOW_SOURCES[source](row) for source in workflow_from)
+    name = next((name for name in names if name), "")
+    return f"{row.user}/{name}"[:MAX_NAME] if name else ""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 from jobmend.brain.runs import view
-from jobmend.jobs.events import EventKind, JobEvent
+from jobmend.jobs.events import EventKind, JobEvent, TraceSummary
 from jobmend.jobs.exits import Exit, ExitKind
 from tests.brain.scene import BUG, NOW, OK, OOM, TIMEOUT, told
 
@@ -47,3 +48,15 @@ def test_facts_are_joined_and_accountings_win() -> None:
     assert (record.started, record.ended, record.node) == (NOW - 59, None, "n1")
     assert record.warnings == (EventKind.STALL,)
     assert view([]) is None
+
+
+def test_the_last_trace_of_a_node_stands_for_the_run() -> None:
+    early, late, elsewhere = (TraceSummary(seconds, 1) for seconds in (4.0, 10.0, 12.0))
+    events = [
+        dataclasses.replace(told("contention", 1, node="n1", time=NOW - 6), trace=early),
+        dataclasses.replace(told("end", 1, node="n1", exit=OK, time=NOW - 1), trace=late),
+        dataclasses.replace(told("end", 1, node="n2", exit=OK), trace=elsewhere),
+    ]
+    for order in itertools.permutations(events):
+        record = view(order)
+        assert record is not None and (record.node, record.trace) == ("n1", late)

@@ -62,7 +62,7 @@ def test_due_when_settled_and_not_again_before_something_changes(
 ) -> None:
     def due() -> list[Workflow]:
         with brain.store.read() as db:
-            return workflows.due(db, clock.time, 30)
+            return workflows.due(db, clock.time, 30, 3600)
 
     tell(*ended(1, BUG))
     assert due() == [], "the facts may still come in"
@@ -76,6 +76,16 @@ def test_due_when_settled_and_not_again_before_something_changes(
     assert due() == [], "a run is active"
     tell(told("stall", 2, time=clock.time, node="n1"))
     assert due() == [W1], "a warning came"
+
+
+def test_a_queued_run_is_waited_for_but_not_for_ever(
+    brain: Brain, tell: Tell, clock: Clock
+) -> None:
+    tell(*ended(1, BUG), told("queued", 2))
+    clock.time += 3599
+    with brain.store.read() as db:
+        assert workflows.due(db, clock.time, 30, 3600) == []
+        assert workflows.due(db, clock.time + 1, 30, 3600) == [W1]
 
 
 def test_counts(brain: Brain, tell: Tell) -> None:

@@ -82,7 +82,7 @@ def test_a_window_survives_the_wire_with_its_gaps() -> None:
         ({"run__job_id": "4/2"}, "event.run.job_id", "slash"),
         ({"run__job_id": "4\n2"}, "event.run.job_id", "control"),
         ({"run__run": ""}, "event.run.run", "empty"),
-        ({"kind": "party"}, "event.kind", "none of start"),
+        ({"kind": "party"}, "event.kind", "none of queued, start"),
         ({"time": "now"}, "event.time", "a string, a number is wanted"),
         ({"time": -1.0}, "event.time", "negative"),
         ({"time": True}, "event.time", "a boolean"),

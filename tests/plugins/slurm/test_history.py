@@ -50,14 +50,16 @@ def test_a_run_that_ended_is_a_start_and_an_outcome() -> None:
     assert (end.key, end.time) == ("testbed/slurm/10/0/outcome/", 120.0)
     assert end.exit is not None and end.exit.key == "exit:3"
     assert start.facts == end.facts
-    assert (start.facts.workflow, start.facts.site, start.facts.user) == ("reco", "main", "tester")
+    assert (start.facts.workflow, start.facts.site) == ("tester/reco", "main")
+    assert start.facts.user == "tester"
     assert start.facts.request.memory_bytes == 2**30 and start.facts.request.cpus == 4
     assert wire.loads(wire.dumps(end)) == end
 
 
-def test_a_run_that_runs_is_a_start_alone_and_one_that_waits_is_nothing() -> None:
+def test_a_run_that_runs_is_a_start_alone_and_one_that_waits_is_queued() -> None:
     assert [event.kind for event in tell(row(ended=None, state="RUNNING"))] == [EventKind.START]
-    assert tell(row(started=None, ended=None, state="PENDING")) == []
+    (waiting,) = tell(row(started=None, ended=None, state="PENDING"))
+    assert waiting.kind is EventKind.QUEUED
 
 
 def test_a_job_cancelled_before_it_started_has_an_outcome_alone() -> None:
@@ -104,13 +106,15 @@ def test_a_half_written_row_waits_until_it_is_late() -> None:
         (("array", "name"), {"address": "4_2"}, "array-4"),
         (("array", "name"), {}, "reco"),
         (("comment",), {}, ""),
-        (("comment",), {"comment": "x" * 1000}, "x" * 256),
+        (("comment",), {"comment": "x" * 1000}, "x" * (256 - len("tester/"))),
     ],
 )
 def test_the_workflow_is_the_first_word_there_is(
     workflow_from: tuple[str, ...], changes: dict[str, object], workflow: str
 ) -> None:
-    assert tell(row(**changes), workflow_from=workflow_from)[0].facts.workflow == workflow
+    assert tell(row(**changes), workflow_from=workflow_from)[0].facts.workflow == (
+        f"tester/{workflow}" if workflow else ""
+    )
 
 
 def test_an_unknown_source_of_workflows_is_refused() -> None:

@@ -113,7 +113,7 @@ def test_an_array_has_a_run_for_each_task(slurm: Cluster) -> None:
     slurm.wait(f"{array}_3", "FAILED")
     scheduler = slurm.scheduler(("array", "name"))
     records = [slurm.record(scheduler, raw) for raw in slurm.raw_ids(array)]
-    assert {record.facts.workflow for record in records} == {f"array-{array}"}
+    assert {record.facts.workflow for record in records} == {f"tester/array-{array}"}
     assert array in {record.run.job_id for record in records}  # one task has the array's own id
     assert sorted(record.exit.key for record in records if record.exit) == [
         "exit:0",
@@ -130,7 +130,7 @@ def test_hostile_names_and_comments_are_data(slurm: Cluster) -> None:
     record = slurm.record(slurm.scheduler(), job_id)
     # Debian's database keeps no character outside Latin-1, and Slurm turns quotes in a name.
     assert record.facts.comment == HOSTILE.replace("\u202e", "?")
-    assert record.facts.workflow == record.facts.comment
+    assert record.facts.workflow == f"tester/{record.facts.comment}"
     assert record.facts.name.startswith("<b>|\x1b[2J ") and "<script>\t\x1f" in record.facts.name
     assert record.facts.user == "tester" and record.succeeded
     start, end = told(slurm, job_id, 2)
