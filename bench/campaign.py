@@ -237,7 +237,8 @@ workflow_from = ["comment", "name"]'''
 def unmended(rows: Sequence[Row], scenarios: Sequence[Scenario]) -> list[str]:
     """The workflows that were to be mended and were not."""
     mendable = {scenario.workflow for scenario in scenarios if scenario.mends}
-    return [row.workflow for row in rows if row.workflow in mendable and row.outcome != "success"]
+    mended = {row.workflow for row in rows if (row.action, row.outcome) == ("recover", "success")}
+    return sorted(mendable & {row.workflow for row in rows} - mended)
 
 
 def main() -> int:

@@ -85,9 +85,20 @@ def take(
     return Receipt(accepted, duplicates)
 
 
+# Told twice is told once. But an agent that heard no end hook in time tells an end of its own, of
+# kind unknown, and the hook may speak after all.
+_KEEP_EVENT = """
+INSERT INTO events VALUES (?,?,?,?,?)
+ON CONFLICT DO UPDATE SET body = excluded.body, received = excluded.received
+WHERE kind = 'end'
+  AND json_extract(body, '$.body.exit.kind') = 'unknown'
+  AND json_extract(excluded.body, '$.body.exit.kind') != 'unknown'
+"""
+
+
 def _take_event(db: sqlite3.Connection, event: JobEvent, now: float) -> bool:
     cursor = db.execute(
-        "INSERT OR IGNORE INTO events VALUES (?,?,?,?,?)",
+        _KEEP_EVENT,
         (event.key, event.run.key, event.kind.value, wire.dumps(event).decode(), now),
     )
     if not cursor.rowcount:

@@ -13,6 +13,7 @@ import pytest
 from jobmend.brain import audit, ingest, runs, windows
 from jobmend.brain.brain import Brain
 from jobmend.brain.ingest import Receipt
+from jobmend.jobs.exits import Exit, ExitKind
 from jobmend.jobs.windows import TraceWindow
 from tests.brain.conftest import Tell
 from tests.brain.scene import BUG, NOW, OK, TIMEOUT, documents, ended, run_of, told
@@ -156,3 +157,14 @@ def test_windows_are_bounded_found_by_run_and_healthy_ones_by_their_owners(
         kept = windows.of_run(db, run_of(1), 99)
         assert db.execute("SELECT count(*) FROM window_owners").fetchone()[0] == 10
     assert [window.start for window in kept] == [NOW + 21 - n for n in range(10)]
+
+
+def test_a_hook_that_speaks_late_is_heard(brain: Brain) -> None:
+    unheard = Exit("slurm", ExitKind.UNKNOWN, reason="no end hook spoke")
+    for exit, accepted, known in ((unheard, 1, unheard), (BUG, 1, BUG), (OK, 0, BUG)):
+        end = documents(told("end", 1, node="n1", exit=exit))
+        receipt = ingest.take_documents(brain.store, end, now=NOW, max_windows=9)
+        assert receipt.accepted == accepted
+        with brain.store.read() as db:
+            record = runs.load(db, run_of(1))
+        assert record is not None and record.exit == known
