@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..exporter.version import VERSION
+from ..jobs.version import VERSION
 from .config import DEFAULT_PATH, Config, ConfigError, load, render
 from .daemon import Daemon, raise_descriptor_limit
 from .metrics import page_of_the_moment

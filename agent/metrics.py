@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from ..exporter.names import FAMILIES
 from ..exporter.page import Page, labels
-from ..exporter.version import VERSION
 from ..jobs.identity import Run
+from ..jobs.version import VERSION
 from ..plugins.layout import JobPath
 from . import parsers
 from .sampler import Sampler

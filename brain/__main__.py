@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..jobs.version import VERSION
 from .config import ConfigError, read_config
 from .store import StoreError
 from .tokens import TokenError
-from .version import VERSION
 
 DEFAULT_CONFIG = Path("/etc/jobmend/brain.toml")
 

@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from ..jobs.version import VERSION
 from . import api_read, api_write, errors, panel, probes
 from .brain import assemble
 from .config import BrainConfig
 from .gate import Gate
 from .schedulers import Schedulers
-from .version import VERSION
 
 
 def create_app(config: BrainConfig, watched: Schedulers | None = None) -> FastAPI:

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from ..jobs.actions import State
+from ..jobs.version import VERSION
 from . import audit, recommendations, runs, sites, steps, workflows
 from .access import HereBrain
 from .answers import (
@@ -21,7 +22,6 @@ from .answers import (
 )
 from .api_write import RecommendationId
 from .brain import Brain
-from .version import VERSION
 
 router = APIRouter(prefix="/api/v1")
 

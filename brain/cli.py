@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from ..jobs.actions import State
 from ..jobs.text import printable
+from ..jobs.version import VERSION
 from . import doctor, tables
 from .cli_learn import learn
 from .cli_run import run
@@ -19,7 +20,6 @@ from .config import ConfigError
 from .doctor import Finding, Level
 from .store import StoreError
 from .tokens import TokenError
-from .version import VERSION
 
 
 class BadAnswerFailure(click.ClickException):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from jobmend.exporter.names import FAMILIES, Family
-from jobmend.exporter.version import VERSION
+from jobmend.jobs.version import VERSION
 
 METRICS_MD = Path(__file__).parents[2] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `([a-z_]+)` \| (\w+) \| ([^|]*) \| ([^|]*) \| ([^|]*) \| ([^|]*) \|$", re.M)

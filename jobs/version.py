@@ -1,4 +1,4 @@
-"""The version both roofs publish; importlib.metadata would cost the agent 3 MB to find it."""
+"""The version all parts tell; asking importlib.metadata would cost the agent 3 MB."""
 
 from __future__ import annotations
 
