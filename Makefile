@@ -17,7 +17,7 @@ help:
 
 # As root on Debian the few system packages are installed when they are missing.
 $(VENV)/installed: setup.cfg constraints.txt
-	tests/testbed/packages python
+	PYTHON=$(PYTHON) tests/testbed/packages python
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt 'setuptools<81' wheel torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[brain,test]'

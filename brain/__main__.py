@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..jobs.version import VERSION
-from .config import ConfigError, read_config
+from .config import DEFAULT_CONFIG, ConfigError, read_config
 from .store import StoreError
 from .tokens import TokenError
-
-DEFAULT_CONFIG = Path("/etc/jobmend/brain.toml")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

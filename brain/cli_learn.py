@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from . import training
-from .__main__ import DEFAULT_CONFIG
-from .config import read_config
+from .config import DEFAULT_CONFIG, read_config
 from .store import Store
 
 config_option = click.option(

@@ -17,7 +17,7 @@ from ..jobs.actions import Recommendation
 from ..jobs.text import printable
 from . import tokens
 from .answers import Applied, JobList, RecommendationDetail, RecommendationList, Status
-from .config import ConfigError
+from .config import ConfigError, StoreConfig
 
 DEFAULT_URL = "http://127.0.0.1:8807"
 FILES = (Path("~/.config/jobmend.toml"), Path("/etc/jobmend/client.toml"))
@@ -56,8 +56,14 @@ def read_settings(
     token_file = environ.get("JOBMEND_TOKEN_FILE")
     return Settings(
         url=environ.get("JOBMEND_URL") or found.url,
-        token_file=Path(token_file) if token_file else found.token_file,
+        token_file=Path(token_file) if token_file else found.token_file or _token_of_this_machine(),
     )
+
+
+def _token_of_this_machine() -> Path | None:
+    """Where the brain of this machine put the operator's token, if this user may read it."""
+    path = StoreConfig().tokens / tokens.OPERATOR
+    return path if os.access(path, os.R_OK) else None
 
 
 def _read_file(path: Path) -> Settings:

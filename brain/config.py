@@ -8,6 +8,10 @@ from pathlib import Path
 import tomllib
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from ..plugins.local.settings import default_state_dir
+
+DEFAULT_CONFIG = Path("/etc/jobmend/brain.toml")
+
 
 class ConfigError(Exception):
     """A configuration that cannot be used; the message names the file and the key."""
@@ -57,7 +61,7 @@ class LocalConfig(_Section):
     """The embedded scheduler of one machine."""
 
     cluster: str = Field(default="local", min_length=1, pattern=r"^[^/\s]+$")
-    state_dir: Path
+    state_dir: Path = Field(default_factory=default_state_dir)
 
 
 class SlurmConfig(_Section):
@@ -70,7 +74,7 @@ class SlurmConfig(_Section):
 
 
 class SchedulersConfig(_Section):
-    """The schedulers that are watched."""
+    """The schedulers that are watched; where none is named, this machine's local queue."""
 
     local: LocalConfig | None = None
     slurm: SlurmConfig | None = None
@@ -82,7 +86,9 @@ class BrainConfig(_Section):
     server: ServerConfig = ServerConfig()
     store: StoreConfig = StoreConfig()
     advice: AdviceConfig = AdviceConfig()
-    schedulers: SchedulersConfig = SchedulersConfig()
+    schedulers: SchedulersConfig = Field(
+        default_factory=lambda: SchedulersConfig(local=LocalConfig())
+    )
 
 
 def split_address(text: str) -> tuple[str, int]:
@@ -94,7 +100,12 @@ def split_address(text: str) -> tuple[str, int]:
 
 
 def read_config(path: Path) -> BrainConfig:
-    """Read and check a file; ConfigError names the file and the key."""
+    """Read and check a file; ConfigError names the file and the key.
+
+    The default file may be missing: then every key has its default.
+    """
+    if path == DEFAULT_CONFIG and not path.exists():
+        return BrainConfig()
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -30,7 +30,7 @@ from .start import (
     output_paths,
     start_process,
 )
-from .watch import Watch
+from .watch import REASONS, Watch
 
 POLL_SECONDS = 0.2  # of a running job: orders and limits
 WAIT_SECONDS = 0.1  # of a waiting job: orders and slots
@@ -107,6 +107,10 @@ class Supervisor:
             env = job_environment(job, job.cpus)
             main = start_process(job.spec, env, output, place, job.cpus)
         except LaunchError as error:
+            if self._interrupted():  # the terminal's signal met the launcher as well
+                return Ending(
+                    JobState.CANCELLED, signal=signal.SIGTERM, reason=REASONS[JobState.CANCELLED]
+                )
             return Ending(JobState.FAILED, reason=f"{LAUNCH_FAILED}: {error}")
         watch = Watch(place, main, job.spec.walltime_seconds)
         ordered = JobState.RUNNING
@@ -134,6 +138,13 @@ class Supervisor:
         heard = signal.sigtimedwait(_HEARD, seconds)
         if heard is not None and heard.si_signo in _END_SIGNALS:
             self._queue.cancel(self._run)
+
+    def _interrupted(self) -> bool:
+        """Has a signal come that kills the job, and that nobody has listened to yet?"""
+        if not signal.sigpending() & _END_SIGNALS:
+            return False
+        self._queue.cancel(self._run)
+        return True
 
     def _tell(self, kind: EventKind, job: Job, when: float) -> bool:
         event = event_of(kind, job, self._settings.cluster, when, socket.gethostname())
