@@ -30,6 +30,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 ENDED = ("verified", "failed", "rejected", "expired")
+POLL_SECONDS = 1.0  # a brain that is asked more often disturbs the jobs on a small machine
 ROUNDS = 2  # recommendations followed per workflow
 
 
@@ -69,16 +70,17 @@ class Campaign:
                     for job in scenario.jobs:
                         self._submitter.submit(scenario.workflow, job)
                 while waiting and time.monotonic() < end:
-                    for workflow in [name for name in waiting if self._follow(rows[name])]:
+                    told = self._recommendations()
+                    for workflow in [name for name in waiting if self._follow(rows[name], told)]:
                         del waiting[workflow]
                         bar.advance(task)
-                    time.sleep(0.3)
+                    time.sleep(POLL_SECONDS)
         return list(rows.values())
 
-    def _follow(self, row: Row) -> bool:
+    def _follow(self, row: Row, told: Sequence[dict[str, Any]]) -> bool:
         """Look at one workflow, approve what is proposed for it; True when nothing more comes."""
         name = self._submitter.name_of(row.workflow)
-        own = [one for one in self._recommendations() if one["workflow"]["name"] == name]
+        own = [one for one in told if one["workflow"]["name"] == name]
         if not own:
             return row.cause == "healthy" and self._settled(name)
         newest = max(own, key=lambda one: int(one["id"]))
@@ -105,7 +107,7 @@ class Campaign:
             MofNCompleteColumn(),
             TimeElapsedColumn(),
         )
-        return Progress(*columns, console=self._talk)
+        return Progress(*columns, console=self._talk, refresh_per_second=2)
 
 
 def describe(row: Row, recommendation: dict[str, Any]) -> None:

@@ -99,13 +99,13 @@ def beside_neighbours() -> list[Scenario]:
         Scenario(
             "fit-crowded",
             "CPU-hog neighbour",
-            (Job("fit.py", ("--seconds", "10")),),
-            neighbour=("cpu_hog.py", "--seconds", "9", "--threads", "4"),
+            (Job("fit.py", ("--seconds", "12")),),
+            neighbour=("cpu_hog.py", "--seconds", "11", "--threads", "4"),
         ),
         Scenario(
             "histogram-crowded",
             "I/O-hog neighbour",
-            (Job("bad_io.py", ("--seconds", "10")),),
-            neighbour=("io_hog.py", "--seconds", "9"),
+            (Job("bad_io.py", ("--seconds", "12")),),
+            neighbour=("io_hog.py", "--seconds", "11"),
         ),
     ]

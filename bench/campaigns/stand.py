@@ -65,7 +65,7 @@ token_file = "{root}/tokens/ingest"
 interval_seconds = 0.5
 [watch]
 stall_seconds = 6
-contention_seconds = 4
+contention_seconds = 6
 [window]
 steps = 16
 interval_seconds = 1.6
@@ -151,6 +151,9 @@ site_window_seconds = 600
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
+            preexec_fn=lambda: os.nice(
+                10
+            ),  # jobs first: here they share the machine with the brain
         )
         log.close()
 

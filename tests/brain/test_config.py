@@ -13,6 +13,7 @@ import pytest
 import tomllib
 
 from jobmend.brain.config import BrainConfig, ConfigError, parse_config, read_config, split_address
+from jobmend.plugins.local.settings import default_state_dir
 
 SHIPPED = Path(__file__).parents[2] / "etc" / "brain.toml"
 
@@ -24,7 +25,7 @@ SHIPPED = Path(__file__).parents[2] / "etc" / "brain.toml"
         ("[advice]\nsettle_seconds = inf", "advice.settle_seconds: Input should be a finite"),
         ("[server]\nlisten = '8807'", "server.listen: Value error, '8807' is no address"),
         ("[store]\npaht = 'x'", "store.paht: Extra inputs are not permitted"),
-        ("[schedulers.local]", "schedulers.local.state_dir: Field required"),
+        ("[schedulers.slurm]", "schedulers.slurm.cluster: Field required"),
         ("[schedulers.slurm]\ncluster = 'a/b'", "schedulers.slurm.cluster: String should match"),
         ("[server", "not TOML: "),
         ("\udcff", "not TOML: "),
@@ -89,3 +90,12 @@ def test_check_config_prints_the_merged_configuration(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stdout == "" and "advice.settle_seconds" in done.stderr
+
+
+def test_without_any_file_this_machine_is_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = tmp_path / "brain.toml"
+    monkeypatch.setattr("jobmend.brain.config.DEFAULT_CONFIG", missing)
+    local = read_config(missing).schedulers.local
+    assert local is not None and local.state_dir == default_state_dir()
