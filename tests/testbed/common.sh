@@ -96,10 +96,18 @@ enterable() { # directory, user
     die "user $2 cannot enter $1: set JOBMEND_TESTBED to a directory that others may enter"
 }
 
+# Are all of them installed? A removed package may have left its configuration: that does not count.
+installed() { # packages...
+  local package
+  for package in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || return 1
+  done
+}
+
 # Install what is missing, without letting the packages start their own daemons.
 install_packages() { # packages...
   local policy=/usr/sbin/policy-rc.d made='' done=''
-  dpkg -s "$@" >/dev/null 2>&1 && return
+  ! installed "$@" || return 0
   command -v apt-get >/dev/null || die "no apt-get here to install: $*"
   if [ ! -e $policy ]; then
     printf '#!/bin/sh\nexit 101\n' >$policy
