@@ -88,7 +88,7 @@ def failing(scratch: Path, *, walltime: bool = True) -> list[Scenario]:
             ),
             mends=True,
         ),
-        Scenario("fit-hang", "hang", (Job("hang.py", seconds=45),)),
+        Scenario("fit-hang", "hang", (Job("hang.py", seconds=25),)),
     ]
     return [scenario for scenario in scenarios if walltime or scenario.cause != "time limit"]
 

@@ -87,6 +87,16 @@ def test_nothing_is_left_behind(campaign: dict[str, dict[str, Any]]) -> None:
     assert left == []
 
 
+def test_without_cgroups_it_works_and_says_what_it_could_not_measure(tmp_path: Path) -> None:
+    rows = play(tmp_path / "report.json", "--unmeasured")
+    mended = ("memory limit exceeded", "time limit", "bad site")
+    assert {rows[cause]["outcome"] for cause in mended} == {"success"}
+    assert rows["bug"]["action"] == "hold"
+    assert rows["hang"]["action"] == "ask", "nobody saw whether it made progress"
+    for neighbour in ("CPU-hog neighbour", "I/O-hog neighbour"):
+        assert rows[neighbour]["outcome"] == "not measured"
+
+
 @pytest.mark.slurm
 def test_the_same_road_on_a_real_slurm(tmp_path: Path) -> None:
     if os.geteuid() != 0 or not Path("/etc/debian_version").exists():
