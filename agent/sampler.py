@@ -53,7 +53,9 @@ class Sampler:
         try:
             self.threads.sample(now)
         except (OSError, Gone, ValueError) as error:
-            log.warning("the hardware threads could not be sampled: %s", error)
+            if not self._threads_failed:
+                log.warning("the hardware threads cannot be sampled: %s", error)
+            self._threads_failed = True
         for job, trace in self.jobs.items():
             try:
                 trace.sample(now, epoch, self.threads.surroundings(trace.cpus.value))

@@ -24,21 +24,3 @@ STATE_KINDS = {
     "REVOKED": "cancelled",
     "TIMEOUT": "timeout",
 }
-
-# States of a job that has not ended.
-ACTIVE_STATES = frozenset(
-    {
-        "CONFIGURING",
-        "COMPLETING",
-        "PENDING",
-        "REQUEUED",
-        "REQUEUE_FED",
-        "REQUEUE_HOLD",
-        "RESIZING",
-        "RUNNING",
-        "SIGNALING",
-        "STAGE_OUT",
-        "STOPPED",
-        "SUSPENDED",
-    }
-)

@@ -85,6 +85,8 @@ def test_proc_stat_with_a_thread_offline_and_old_kernels_columns() -> None:
     threads = parsers.proc_stat(data + b"intr 141313 0\ncpux nonsense\n")
     assert threads.cpus == (0, 2)
     assert threads.ticks == [1, 2, 3, 4, 5, 6, 7, 8, 10, 20, 30, 40, 50, 60, 70, 80]
+    assert threads.blocked == 0
+    assert parsers.proc_stat(data + b"procs_running 3\nprocs_blocked 4\n").blocked == 4
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from jobmend.agent import parsers
 from jobmend.agent.cgroups import Sighting
+from jobmend.agent.config import Config, Sample
 from jobmend.agent.files import Descriptors
 from jobmend.agent.parsers import Threads
+from jobmend.agent.sampler import Sampler
 from jobmend.agent.threads import Ownership, ThreadTrace, owners
 from jobmend.agent.trace import JobTrace
 from jobmend.agent.windows import choose_threads, cut
@@ -45,10 +48,10 @@ def test_the_threads_of_a_window() -> None:
     assert choose_threads(A, RUN, CPUS, {}, 2) == {}
 
 
-def write_stat(proc: Path, ticks: dict[int, list[int]]) -> None:
+def write_stat(proc: Path, ticks: dict[int, list[int]], blocked: int = 0) -> None:
     lines = ["cpu  0 0 0 0 0 0 0 0 0 0"]
     lines += [f"cpu{cpu} {' '.join(map(str, numbers))} 0 0" for cpu, numbers in ticks.items()]
-    (proc / "stat").write_text("\n".join([*lines, "intr 5 0"]) + "\n")
+    (proc / "stat").write_text("\n".join([*lines, "intr 5 0", f"procs_blocked {blocked}"]) + "\n")
 
 
 @pytest.fixture
@@ -67,6 +70,32 @@ def test_a_thread_that_goes_offline_starts_the_ring_anew(
     threads.sample(2.0)
     assert threads.latest == Threads((1,), [2] * 8)
     assert (len(threads.ring), threads.ring.width) == (1, 9)
+
+
+def test_the_surroundings_of_a_job_are_what_programs_took_on_its_threads(
+    tmp_path: Path, threads: ThreadTrace
+) -> None:
+    assert math.isnan(threads.surroundings(None).computing)
+    tick = parsers.seconds(1)
+    ticks = {0: [10, 2, 99, 99, 99, 99, 99, 1], 1: [100, 0, 0, 0, 0, 0, 0, 0]}  # user nice … steal
+    write_stat(tmp_path, ticks, blocked=3)
+    threads.sample(100.0)
+    threads.sample(102.0)
+    assert threads.surroundings((0,)) == pytest.approx((13 * tick, 6.0))
+    assert threads.surroundings(None) == pytest.approx((113 * tick, 6.0))
+
+
+def test_threads_that_cannot_be_sampled_are_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    roots = Sample(cgroup_root=str(tmp_path), proc_root=str(tmp_path / "nowhere"))
+    sampler = Sampler(Config(sample=roots))
+    for second in range(3):
+        sampler.sample(float(second), float(second))
+    assert [record.message for record in caplog.records if "threads" in record.message] == [
+        f"the hardware threads cannot be sampled: [Errno 2] No such file or directory:"
+        f" '{tmp_path}/nowhere/stat'"
+    ]
 
 
 def test_a_window_holds_the_shares_of_each_step(tmp_path: Path, threads: ThreadTrace) -> None:
