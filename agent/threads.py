@@ -37,6 +37,7 @@ class ThreadTrace:
         self.ring: Ring | None = None
         self._sampled_at: float | None = None
         self._blocked_seconds = 0.0
+        self._computing: dict[int, int] = {}  # ticks of each thread, summed once for all jobs
 
     def sample(self, now: float) -> None:
         """Read the counters under the time ``now``; OSError or ValueError where that fails.
@@ -52,20 +53,16 @@ class ThreadTrace:
             self._blocked_seconds += threads.blocked * (now - self._sampled_at)
         self._sampled_at = now
         self.latest = threads
+        modes = [threads.ticks[mode :: len(MODES)] for mode in _COMPUTING]
+        self._computing = dict(zip(threads.cpus, map(sum, zip(*modes))))
         self.ring.push([now, *threads.ticks])
 
     def surroundings(self, cpus: tuple[int, ...] | None) -> Surroundings:
         """What everybody did on ``cpus``; None: the job may run on every thread."""
         if self.latest is None:
             return Surroundings()
-        ticks, modes = self.latest.ticks, len(MODES)
-        chosen = frozenset(self.latest.cpus if cpus is None else cpus)
-        computing = sum(
-            ticks[thread * modes + mode]
-            for thread, cpu in enumerate(self.latest.cpus)
-            if cpu in chosen
-            for mode in _COMPUTING
-        )
+        ticks = self._computing
+        computing = sum(ticks.values() if cpus is None else (ticks.get(cpu, 0) for cpu in cpus))
         return Surroundings(seconds(computing), self._blocked_seconds)
 
     def close(self) -> None:
