@@ -1,44 +1,34 @@
-"""The HTTP endpoint a scraper asks: /metrics, /-/healthy, /-/ready and a page that names them.
+"""The HTTP endpoint a scraper asks: a few threads that share the sockets of all clients.
 
-The request head is read here rather than by http.server, which would cost the agent 4 MB of
-memory. GET and HEAD without a body are all a scraper sends; each answer closes the connection.
+The threads wait together in epoll, each takes the event of one client at a time, and goes on with
+it as far as it can without waiting. So a client that is slow, or idle between two scrapes, costs a
+descriptor and holds no thread; and no request is handed from one thread to another.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
+import select
 import socket
-import socketserver
 import threading
 import time
 from collections.abc import Callable
-from http import HTTPStatus
-from typing import NamedTuple
 
-from .page import CONTENT_TYPE
+from .connection import OVER, READ, Connection
+from .routes import Site
+from .web import PASSWORD_THREADS, WebConfig
 
-MAX_HEAD = 16 * 1024  # bytes of a request's head
-MAX_THREADS = 8  # requests answered at a time
-TIMEOUT_SECONDS = 10.0  # for a client to send its request, and again to take the answer
-_TEXT = "text/plain; charset=utf-8"
-
-_LANDING = b"""<!DOCTYPE html>
-<html lang="en"><head><title>jobmend</title></head><body><h1>jobmend</h1><ul>
-<li><a href="/metrics">/metrics</a> what is measured here</li>
-<li><a href="/-/healthy">/-/healthy</a> the process answers</li>
-<li><a href="/-/ready">/-/ready</a> it measures</li>
-</ul></body></html>
-"""
+WORKERS = 2  # a page that is long in the making does not keep others from being answered
+MAX_CLIENTS = 64  # connections kept; for one more, that which waited longest is let go
+MAX_UNSENT = 8  # answers kept in memory for clients that are slow to take them; likewise
+_BACKLOG = 32
+_REST_SECONDS = 0.1  # before another client is taken where descriptors have run out
+_JOIN_SECONDS = 5.0
+_ONCE = select.EPOLLONESHOT  # an event wakes one thread, and the next one waits for our word
 
 log = logging.getLogger(__name__)
-
-
-class Answer(NamedTuple):
-    """What goes back to the client."""
-
-    status: HTTPStatus
-    content_type: str
-    body: bytes
 
 
 def parse_address(listen: str) -> tuple[str, int]:
@@ -53,122 +43,152 @@ def parse_address(listen: str) -> tuple[str, int]:
     return bare, int(port)
 
 
-def answer_request(head: bytes, metrics: Callable[[], bytes], ready: Callable[[], bool]) -> Answer:
-    """The answer to a request whose first lines are ``head``."""
-    words = head.split(b"\r\n", 1)[0].split(b" ")
-    if len(words) != 3 or not words[2].startswith(b"HTTP/1."):
-        return Answer(HTTPStatus.BAD_REQUEST, _TEXT, b"this is no HTTP request\n")
-    method, path = words[0], words[1].split(b"?", 1)[0]
-    if method not in (b"GET", b"HEAD"):
-        return Answer(HTTPStatus.METHOD_NOT_ALLOWED, _TEXT, b"GET and HEAD are answered here\n")
-    if path == b"/metrics":
-        return Answer(HTTPStatus.OK, CONTENT_TYPE, metrics())
-    if path == b"/-/healthy":
-        return Answer(HTTPStatus.OK, _TEXT, b"healthy\n")
-    if path == b"/-/ready":
-        if ready():
-            return Answer(HTTPStatus.OK, _TEXT, b"ready\n")
-        return Answer(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, b"no sample was taken lately\n")
-    if path == b"/":
-        return Answer(HTTPStatus.OK, "text/html; charset=utf-8", _LANDING)
-    return Answer(HTTPStatus.NOT_FOUND, _TEXT, b"not found; / lists what is here\n")
-
-
-class _Handler(socketserver.BaseRequestHandler):
-    server: Endpoint
-
-    def handle(self) -> None:
-        try:
-            head = _read_head(self.request)
-            if not head:
-                return
-            _send(self.request, self._answer(head), with_body=not head.startswith(b"HEAD "))
-        except OSError:
-            pass  # the client went away or was too slow; a scraper counts that itself
-
-    def _answer(self, head: bytes) -> Answer:
-        try:
-            return answer_request(head, self.server.metrics, self.server.ready)
-        except Exception:  # the boundary of one request: a page that fails must not end the agent
-            log.exception("a request could not be answered")
-            return Answer(HTTPStatus.INTERNAL_SERVER_ERROR, _TEXT, b"see the agent's log\n")
-
-
-def _read_head(channel: socket.socket) -> bytes:
-    """The request up to its empty line; what came so far when it is too long; OSError if slow."""
-    head = b""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while b"\r\n\r\n" not in head and len(head) < MAX_HEAD:
-        channel.settimeout(max(deadline - time.monotonic(), 0.001))
-        piece = channel.recv(4096)
-        if not piece:
-            return b""
-        head += piece
-    return head
-
-
-def _send(channel: socket.socket, answer: Answer, *, with_body: bool) -> None:
-    head = (
-        f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\n"
-        f"Content-Type: {answer.content_type}\r\nContent-Length: {len(answer.body)}\r\n"
-        "Connection: close\r\nX-Content-Type-Options: nosniff\r\n\r\n"
-    )
-    channel.settimeout(TIMEOUT_SECONDS)
-    channel.sendall(head.encode() + (answer.body if with_body else b""))
-
-
-class Endpoint(socketserver.ThreadingTCPServer):
-    """Serves in threads of its own, at most MAX_THREADS at a time; more clients are turned away."""
-
-    allow_reuse_address = True
-    daemon_threads = True
-    request_queue_size = 32
+class Endpoint:
+    """Serves in threads of its own, WORKERS of them, between :meth:`start` and :meth:`stop`."""
 
     def __init__(
-        self, listen: str, metrics: Callable[[], bytes], ready: Callable[[], bool]
+        self,
+        listen: str,
+        metrics: Callable[[bool], bytes],
+        ready: Callable[[], bool],
+        web: WebConfig | None = None,
+        path: str = "/metrics",
     ) -> None:
-        """Listen on ``host:port`` (port 0: any); OSError where the address cannot be had."""
-        address = parse_address(listen)
-        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self.metrics = metrics
-        self.ready = ready
-        self._slots = threading.BoundedSemaphore(MAX_THREADS)
-        self._thread = threading.Thread(target=self.serve_forever, name="http", daemon=True)
-        super().__init__(address, _Handler)
+        """Listen on ``host:port`` (port 0: any); OSError where the address cannot be had.
+
+        ``metrics(openmetrics)`` makes the page at ``path``, in the text format 0.0.4 or in
+        OpenMetrics 1.0.0; ValueError where ``path`` is no path or another page's.
+        """
+        self._site = Site(metrics, ready, path, web)
+        self._listener = _listen(parse_address(listen))
+        self._epoll = select.epoll()
+        self._epoll.register(self._listener, READ | _ONCE)
+        self._stopped, self._stop = os.pipe()  # closing the one wakes all who wait for the other
+        self._epoll.register(self._stopped, READ)
+        self._stopping = False
+        self._lock = threading.Lock()
+        self._waiting: dict[int, Connection] = {}  # by descriptor; the longest wait comes first
+        self._look_at = float("inf")  # when a deadline may have passed, monotonic seconds
+        # Those that check passwords leave the others to who needs no check.
+        count = WORKERS + (0 if web is None else PASSWORD_THREADS)
+        self._threads = [
+            threading.Thread(target=self._work, name=f"http-{number}", daemon=True)
+            for number in range(count)
+        ]
 
     @property
     def port(self) -> int:
         """The port it listens on."""
-        return int(self.server_address[1])
+        return int(self._listener.getsockname()[1])
 
     def start(self) -> None:
         """Serve until :meth:`stop`."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """Stop serving and close the socket; may be called only after :meth:`start`."""
-        self.shutdown()
-        self.server_close()
-        self._thread.join()
+        """Stop serving and close all sockets; call it once."""
+        self._stopping = True
+        os.close(self._stop)
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(_JOIN_SECONDS)
+        for connection in self._waiting.values():
+            connection.close()
+        self._waiting.clear()
+        self._listener.close()
+        self._epoll.close()
+        os.close(self._stopped)
 
-    def process_request(self, request: object, client_address: object) -> None:
-        """Give the request a thread, or turn it away when all are taken."""
-        if not self._slots.acquire(blocking=False):
-            self.shutdown_request(request)  # type: ignore[arg-type]
-            return
-        try:
-            super().process_request(request, client_address)  # type: ignore[arg-type]
-        except RuntimeError:  # no thread could be started
-            self._slots.release()
-            raise
+    def _work(self) -> None:
+        listener = self._listener.fileno()
+        while not self._stopping:
+            try:
+                for descriptor, _ in self._epoll.poll(self._patience(), 1):
+                    if descriptor == listener:
+                        self._accept()
+                    else:
+                        self._serve(descriptor)
+                if time.monotonic() >= self._look_at:
+                    self._give_up_the_late()
+            except Exception:  # the boundary of the thread: the next client must be served
+                log.exception("a client could not be served")
 
-    def process_request_thread(self, request: object, client_address: object) -> None:
-        """Answer in the request's own thread."""
+    def _patience(self) -> float | None:
+        """Seconds until a deadline may pass; None: there is none."""
+        if not self._waiting:
+            return None
+        return max(self._look_at - time.monotonic(), 0.0)
+
+    def _accept(self) -> None:
         try:
-            super().process_request_thread(request, client_address)  # type: ignore[arg-type]
+            channel, _ = self._listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                with self._lock:
+                    self._let_go(next(iter(self._waiting.values()), None))
+                time.sleep(_REST_SECONDS)
+            return  # else the client is gone again
         finally:
-            self._slots.release()
+            self._epoll.modify(self._listener, READ | _ONCE)
+        channel.setblocking(False)
+        secure = self._site.settings.tls
+        connection = (secure or Connection)(channel, self._site)
+        self._wait(connection, READ, self._epoll.register)
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Log what went wrong with one client."""
-        log.exception("a client could not be served")
+    def _serve(self, descriptor: int) -> None:
+        with self._lock:
+            connection = self._waiting.pop(descriptor, None)
+        if connection is None:  # let go after the event was fetched
+            return
+        event = OVER
+        try:
+            event = connection.advance()
+        finally:
+            if event == OVER:
+                connection.close()
+        if event != OVER:
+            self._wait(connection, event, self._epoll.modify)
+
+    def _wait(
+        self, connection: Connection, event: int, arm: Callable[[socket.socket, int], None]
+    ) -> None:
+        """Have a thread go on with ``connection`` after ``event``; make room for it."""
+        with self._lock:
+            if len(self._waiting) >= MAX_CLIENTS:
+                self._let_go(next(iter(self._waiting.values())))
+            if connection.unsent:
+                unsent = [other for other in self._waiting.values() if other.unsent]
+                self._let_go(unsent[0] if len(unsent) >= MAX_UNSENT else None)
+            self._waiting[connection.channel.fileno()] = connection
+            self._look_at = min(self._look_at, connection.deadline)
+            arm(connection.channel, event | _ONCE)
+
+    def _let_go(self, connection: Connection | None) -> None:
+        """Close a connection that waits; the lock is held."""
+        if connection is not None:
+            del self._waiting[connection.channel.fileno()]
+            connection.close()
+
+    def _give_up_the_late(self) -> None:
+        now = time.monotonic()
+        with self._lock:
+            for connection in [c for c in self._waiting.values() if c.deadline <= now]:
+                self._let_go(connection)
+            deadlines = [connection.deadline for connection in self._waiting.values()]
+            self._look_at = min(deadlines, default=float("inf"))
+
+
+def _listen(address: tuple[str, int]) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections inherit it: the end of an answer is not held back for an acknowledgement.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener

@@ -5,10 +5,13 @@ import shutil
 import subprocess
 
 import pytest
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as parse_openmetrics,
+)
 from prometheus_client.parser import text_string_to_metric_families
 
 from jobmend.exporter.names import FAMILIES, Family
-from jobmend.exporter.page import Page, labels
+from jobmend.exporter.page import Columns, Page, labels
 
 TWO = {
     "demo_bytes": Family("demo_bytes", "gauge", "A gauge.", ("jobid",)),
@@ -83,3 +86,35 @@ def test_promtool_finds_nothing_to_say_about_the_whole_table() -> None:
             page.add(family.name, 1, labels(**dict.fromkeys(family.labels, "x")))
     done = subprocess.run([promtool, "check", "metrics"], input=page.render(), capture_output=True)
     assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+
+
+def test_columns_fill_a_template_with_the_kernels_own_digits() -> None:
+    columns = Columns(
+        [("demo_bytes", 0), ("demo_total", -6)], [labels(jobid="7%"), labels(jobid='%b"')]
+    )
+    page = Page(TWO)
+    columns.put(page, [[b"1", b"1500000"], [b"2", b"7"]])
+    page.add("demo_bytes", 3)
+    assert page.render() == (
+        b"# HELP demo_bytes A gauge.\n# TYPE demo_bytes gauge\n"
+        b'demo_bytes{jobid="7%"} 1\ndemo_bytes{jobid="%b\\""} 2\ndemo_bytes 3\n'
+        b"# HELP demo_total A counter.\n# TYPE demo_total counter\n"
+        b'demo_total{jobid="7%"} 1500000e-6\ndemo_total{jobid="%b\\""} 7e-6\n'
+    )
+
+
+def test_rows_that_do_not_fit_the_columns_are_refused() -> None:
+    with pytest.raises(ValueError, match="another length"):
+        Columns([("demo_bytes", 0)], ['jobid="7"']).put(Page(TWO), [[b"1", b"2"]])
+
+
+def test_openmetrics_names_counters_without_their_suffix_and_says_its_end() -> None:
+    page = Page(TWO)
+    page.add("demo_total", 12)
+    page.add("demo_bytes", 1)
+    text = page.render(openmetrics=True)
+    assert text == (
+        b"# HELP demo_bytes A gauge.\n# TYPE demo_bytes gauge\ndemo_bytes 1\n"
+        b"# HELP demo A counter.\n# TYPE demo counter\ndemo_total 12\n# EOF\n"
+    )
+    assert [family.name for family in parse_openmetrics(text.decode())] == ["demo_bytes", "demo"]

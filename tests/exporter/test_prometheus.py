@@ -1,0 +1,98 @@
+"""A real Prometheus scrapes the endpoint, with everything in the way that may be."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import urllib.parse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobmend.exporter.endpoint import Endpoint
+from jobmend.exporter.web import WebConfig
+from tests.exporter.serving import HASH, PASSWORD, Certificates, Source, eventually, get, serving
+
+pytest.importorskip("yaml")
+pytest.importorskip("bcrypt")
+SCRAPES = """
+global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}
+scrape_configs:
+  - job_name: jobmend
+    scheme: https
+    tls_config:
+      ca_file: {folder}/ca.pem
+      cert_file: {folder}/client.pem
+      key_file: {folder}/client.key
+    basic_auth: {{username: prometheus, password: {password}}}
+    static_configs: [{{targets: ['127.0.0.1:{port}']}}]
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def guarded(web_file: Callable[..., Path], source: Source) -> Iterator[Endpoint]:
+    users = f"basic_auth_users: {{prometheus: {HASH}}}\n"
+    verified = "client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem"
+    with serving(source, WebConfig(web_file(users, verified))) as running:
+        yield running
+
+
+@pytest.fixture
+def prometheus(guarded: Endpoint, certificates: Certificates, tmp_path: Path) -> Iterator[int]:
+    """A Prometheus that scrapes ``guarded``; its port."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not on PATH (Debian package prometheus)")
+    port = free_port()
+    config = tmp_path / "prometheus.yml"
+    config.write_text(
+        SCRAPES.format(folder=certificates.folder, password=PASSWORD, port=guarded.port)
+    )
+    with (tmp_path / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                "prometheus",
+                f"--config.file={config}",
+                f"--storage.tsdb.path={tmp_path / 'tsdb'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def query(port: int, expression: str) -> list[Any]:
+    path = "/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+    try:
+        answer = get(port, path)
+    except OSError:  # it is not up yet
+        return []
+    if answer.status != 200:
+        return []
+    result = json.loads(answer.body)["data"]["result"]
+    return [series["value"][1] for series in result]
+
+
+def test_a_real_prometheus_scrapes_over_tls_with_certificate_and_password(
+    prometheus: int, guarded: Endpoint, source: Source
+) -> None:
+    assert eventually(lambda: query(prometheus, "demo_total") == ["2"], seconds=60)
+    assert query(prometheus, 'up{job="jobmend"}') == ["1"]
+    assert all(source.asked)  # it asked for OpenMetrics, in which the counter is 2
+    # One connection serves all scrapes.
+    assert eventually(lambda: len(source.asked) > 5)
+    assert len(guarded._waiting) <= 1
