@@ -6,12 +6,14 @@ BIN := $(VENV)/bin
 PYTHON39 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.9.*/bin/python3.9) python3.9)
 VENV39 := .venv39
 
-.PHONY: help demo test check bench format clean
+.PHONY: help demo test test-vm golden check bench format clean
 
 help:
 	@echo 'make demo    jobs fail on this machine and are mended, in a few minutes'
 	@echo 'make test    all tests; as root also those with a real Slurm'
+	@echo 'make test-vm the agent beside Slurm on pure cgroup v2, in a virtual machine (root, Debian)'
 	@echo 'make check   formatting, types, import laws, docs'
+	@echo 'make golden  the golden pages of cgroup trees anew'
 	@echo 'make bench   the quick benches, one JSON object each'
 	@echo 'make format  format the code'
 
@@ -28,7 +30,7 @@ $(VENV39)/installed: setup.cfg constraints-3.9.txt
 	@if $(PYTHON39) -c 'import venv' 2>/dev/null; then \
 	  $(PYTHON39) -m venv $(VENV39) && \
 	  $(VENV39)/bin/pip install --quiet --upgrade pip && \
-	  $(VENV39)/bin/pip install --quiet --constraint constraints-3.9.txt --editable . pytest pytest-timeout hypothesis && \
+	  $(VENV39)/bin/pip install --quiet --constraint constraints-3.9.txt --editable '.[web]' pytest pytest-timeout hypothesis && \
 	  touch $@; \
 	else echo 'no Python 3.9 here: the node side is tested on $(PYTHON) only'; fi
 
@@ -42,6 +44,14 @@ test: $(VENV)/installed $(VENV39)/installed
 	  $(VENV39)/bin/python -m pytest -m 'not slurm and not py39' \
 	    tests/jobs tests/exporter tests/agent tests/plugins; fi
 
+# The guest is emulated: some minutes. Its image is built once, in ~/.cache/jobmend-vm or VM_DIR.
+test-vm: $(VENV)/installed
+	$(BIN)/python -m pytest -m vm tests/vm
+
+# Pages that tests compare to the last character.
+golden: $(VENV)/installed
+	tests/trees/regenerate
+
 check: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -51,8 +61,8 @@ check: $(VENV)/installed
 
 bench: $(VENV)/installed
 	@for bench in bench/[a-z]*.py; do \
-	  case $$bench in bench/campaign.py) continue ;; esac; \
-	  echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+	  case $$bench in bench/campaign.py|bench/soak.py) continue ;; bench/agent_cost.py) quick=--quick ;; *) quick= ;; esac; \
+	  echo "== $$bench"; $(BIN)/python $$bench $$quick || exit 1; done
 
 format: $(VENV)/installed
 	$(BIN)/ruff format .

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
 from typing import Any
 
 from ..exporter.endpoint import parse_address
+from ..exporter.routes import check_path
 from ..jobs.fields import MAX_NAME
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-DEFAULT_PATH = Path("/etc/jobmend/agent.toml")
+PEERS = ("treydock", "jobstats", "ceems")  # exporter.compat.PEERS, which is loaded where it is used
+DEFAULT_PATH = "/etc/jobmend/agent.toml"
 
 
 class ConfigError(Exception):
@@ -35,6 +32,8 @@ class Sample:
     """How the node is sampled, and where its kernel files lie."""
 
     period_seconds: float = _between(1.0, 0.05, 60)
+    slow_seconds: float = _between(1.0, 0.05, 600)
+    census_seconds: float = _between(30.0, 1, 3600)
     ring_seconds: float = _between(300.0, 10, 86400)
     cgroup_root: str = "/sys/fs/cgroup"
     proc_root: str = "/proc"
@@ -45,6 +44,10 @@ class Metrics:
     """The Prometheus page."""
 
     listen: str = "127.0.0.1:9807"
+    path: str = "/metrics"
+    web_config: str = ""
+    compat: tuple[str, ...] = field(default=(), metadata={"words": PEERS})
+    totals_ttl_seconds: float = _between(120.0, 0)
     exit_ttl_seconds: float = _between(600.0, 0)
 
 
@@ -107,23 +110,40 @@ class Config:
     window: Window = field(default_factory=Window)
 
 
-def load(path: Path | None = None) -> Config:
+def load(path: str | os.PathLike[str] | None = None) -> Config:
     """The configuration in ``path`` and its ``.conf.d``; ConfigError names what is wrong.
 
     Without ``path`` the default place is read, and nothing there means all defaults.
     """
-    main = path or DEFAULT_PATH
-    drop_ins = sorted(main.with_suffix(".conf.d").glob("*.toml"))
+    main = os.fspath(path or DEFAULT_PATH)
     config = Config()
-    for source in ([main] if path or main.exists() else []) + drop_ins:
-        config = merge(config, _read(source), str(source))
+    for source in ([main] if path or os.path.exists(main) else []) + _drop_ins(main):
+        config = merge(config, _read(source), source)
     _check_together(config)
     return config
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _drop_ins(main: str) -> list[str]:
+    folder = f"{os.path.splitext(main)[0]}.conf.d"
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be read: {error.strerror}") from error
+    return [os.path.join(folder, name) for name in names if name.endswith(".toml")]
+
+
+def _read(path: str) -> dict[str, Any]:
+    # Loaded here: it takes half a megabyte, and a node without a file needs none of it.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        with open(path, "rb") as file:
+            return tomllib.load(file)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:  # bad UTF-8 and bad TOML alike
@@ -155,9 +175,7 @@ def _value(now: Any, value: Any, limits: Mapping[str, float], where: str) -> Any
     if isinstance(now, float) and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if isinstance(now, tuple):
-        if not isinstance(value, list) or any(type(member) is not int for member in value):
-            raise ConfigError(f"{where}: give a list of whole numbers, such as [0, 64030]")
-        return tuple(value)
+        return _list(value, limits, where)
     if type(value) is not type(now):
         wanted = {str: "a string in quotes", int: "a whole number", float: "a number"}[type(now)]
         raise ConfigError(f"{where}: give {wanted}, such as {_toml(now)}")
@@ -166,6 +184,17 @@ def _value(now: Any, value: Any, limits: Mapping[str, float], where: str) -> Any
         bounds = f"{least:g} to {most:g}" if most < math.inf else f"{least:g} or more"
         raise ConfigError(f"{where}: {value:g} is out of range; give {bounds}")
     return value
+
+
+def _list(value: Any, kind: Mapping[str, Any], where: str) -> tuple[Any, ...]:
+    """A list of numbers, or of some of the words ``kind`` names."""
+    words = kind.get("words")
+    if not isinstance(value, list) or any(
+        member not in words if words else type(member) is not int for member in value
+    ):
+        wanted = f"of {', '.join(words)}" if words else "of whole numbers, such as [0, 64030]"
+        raise ConfigError(f"{where}: give a list {wanted}")
+    return tuple(value)
 
 
 def _check_together(config: Config) -> None:
@@ -190,10 +219,25 @@ def _check_together(config: Config) -> None:
         parse_address(config.metrics.listen)
     except ValueError as error:
         raise ConfigError(f"[metrics] listen: {error}") from error
+    _check_page(config.metrics)
     if config.uplink.url and not config.uplink.url.startswith(("http://", "https://")):
         raise ConfigError(
             f"[uplink] url: {config.uplink.url!r} must begin with http:// or https://"
         )
+
+
+def _check_page(metrics: Metrics) -> None:
+    try:
+        check_path(metrics.path)
+    except ValueError as error:
+        raise ConfigError(f"[metrics] path: {error}") from error
+    if metrics.compat:
+        from ..exporter.compat import choose  # a megabyte, loaded only where it is asked for
+
+        try:
+            choose(metrics.compat)
+        except ValueError as error:
+            raise ConfigError(f"[metrics] compat: {error}") from error
 
 
 def render(config: Config) -> str:

@@ -11,9 +11,11 @@ import time
 from types import FrameType
 
 from ..exporter.endpoint import Endpoint
+from ..exporter.web import load_web_config
 from .config import Config
 from .hooks import Datagram, HookSocket
 from .node import Node
+from .notices import NOTHING
 from .spool import Spool
 
 MAX_QUEUED = 10_000  # datagrams received and not yet in the spool
@@ -36,11 +38,17 @@ class Daemon:
         spool = Spool(config.spool.path, config.spool.max_rows)
         self.node = Node(config, spool)
         self._socket = HookSocket(config.hooks.socket)
-        self.endpoint = Endpoint(config.metrics.listen, self.node.page, self.node.ready)
+        self.endpoint = Endpoint(
+            config.metrics.listen,
+            self.node.page,
+            self.node.ready,
+            load_web_config(config.metrics.web_config),
+            config.metrics.path,
+        )
         self._receiver = threading.Thread(target=self._receive, name="receive", daemon=True)
         self._recorder = threading.Thread(target=self._record, name="record", daemon=True)
         self._threads = [threading.Thread(target=self._sample, name="sample", daemon=True)]
-        if config.uplink.url:
+        if self.node.uplink is not None:
             self._threads.append(
                 threading.Thread(
                     target=self.node.uplink.run, args=(self._stop,), name="uplink", daemon=True
@@ -70,6 +78,7 @@ class Daemon:
     def close(self) -> None:
         """Stop all threads, write what hooks have told, and try once more to send it."""
         self._stop.set()
+        self.node.sampler.notices.wake()
         for thread in (self._receiver, self._recorder, *self._threads):
             thread.join(timeout=10)
         self.endpoint.stop()
@@ -80,7 +89,7 @@ class Daemon:
 
     def _flush(self) -> None:
         """Send what lies in the spool, as far as a few seconds allow."""
-        if not self._config.uplink.url:
+        if self.node.uplink is None:
             return
         late = threading.Event()
         timer = threading.Timer(_FLUSH_SECONDS, late.set)
@@ -98,7 +107,7 @@ class Daemon:
         beat = time.monotonic()
         while not self._stop.is_set():
             try:
-                self.node.sample()
+                self.node.sample(time.monotonic() - beat)
             except Exception:  # the boundary of the thread: the next sample may work
                 self.node.health.sample_errors += 1
                 log.exception("a sample failed")
@@ -107,7 +116,24 @@ class Daemon:
             if missed > 0:
                 self.node.health.samples_dropped += missed
                 beat += missed * period
-            self._stop.wait(max(beat - time.monotonic(), 0.0))
+            self._attend(beat)
+
+    def _attend(self, until: float) -> None:
+        """Wait for the next beat, and do meanwhile what the kernel gives notice of."""
+        while not self._stop.is_set():
+            seconds = until - time.monotonic()
+            if seconds <= 0:
+                return
+            try:
+                due = self.node.sampler.due_in(time.monotonic())
+                notice = self.node.sampler.notices.wait(
+                    min(seconds, seconds if due is None else due)
+                )
+                if notice != NOTHING or due is not None:
+                    self.node.attend(notice)
+            except Exception:  # the boundary of the thread
+                log.exception("a notice of the kernel was not followed")
+                self._stop.wait(min(seconds, _LOOK_SECONDS))
 
     def _receive(self) -> None:
         """Empty the socket at once: the kernel queues ten datagrams and then turns hooks away."""
@@ -144,7 +170,7 @@ class Daemon:
 
 
 def raise_descriptor_limit() -> None:
-    """Allow as many open files as the hard limit does: six are kept for each job."""
+    """Allow as many open files as the hard limit does: up to twenty are kept for each job."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 65536 if hard == resource.RLIM_INFINITY else hard
     try:

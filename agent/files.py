@@ -30,28 +30,33 @@ class Descriptors:
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._free = max(soft - _HEADROOM, 0) if limit is None else limit
         self._told = False
+        self.open = 0  # files kept now
         self.unkept_reads = 0
 
     def take(self) -> bool:
         """May one more file be kept open? Where not, that is logged once."""
         if self._free > 0:
             self._free -= 1
+            self.open += 1
             return True
         if not self._told:
             self._told = True
             log.warning(
                 "no file descriptor is free, so files are opened at each sample; "
-                "raise LimitNOFILE of the agent (6 for each job)"
+                "raise LimitNOFILE of the agent (20 for each job)"
             )
         return False
 
     def give(self) -> None:
         """One kept file was closed."""
         self._free += 1
+        self.open -= 1
 
 
 class KernelFile:
     """One file of procfs or a cgroup; kept open where ``kept`` allows it."""
+
+    __slots__ = ("path", "size", "descriptor", "_kept")  # there are thousands of them
 
     def __init__(self, path: str, kept: Descriptors | None = None) -> None:
         """Look whether ``path`` can be read; OSError where it cannot, or is not there.
@@ -60,17 +65,18 @@ class KernelFile:
         """
         self.path = path
         self._kept = kept
-        self._size = _FIRST_READ
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self.size = _FIRST_READ  # bytes asked for at a time
+        self.descriptor = -1  # none is kept
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         if kept is None or not kept.take():
-            os.close(self._descriptor)
-            self._descriptor = -1
+            os.close(self.descriptor)
+            self.descriptor = -1
 
     def read(self) -> bytes:
         """The content now; Gone where the cgroup was removed, OSError where reading fails."""
         try:
-            if self._descriptor >= 0:
-                return self._pread(self._descriptor)
+            if self.descriptor >= 0:
+                return self._pread(self.descriptor)
             return self._open_and_read()
         except OSError as error:
             if error.errno in _GONE:
@@ -88,16 +94,16 @@ class KernelFile:
             os.close(descriptor)
 
     def _pread(self, descriptor: int) -> bytes:
-        data = os.pread(descriptor, self._size, 0)
-        while len(data) == self._size:  # perhaps there is more
-            self._size *= 2
-            data = os.pread(descriptor, self._size, 0)
+        data = os.pread(descriptor, self.size, 0)
+        while len(data) == self.size:  # perhaps there is more
+            self.size *= 2
+            data = os.pread(descriptor, self.size, 0)
         return data
 
     def close(self) -> None:
         """Give the descriptor back; may be called again."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
             if self._kept is not None:
                 self._kept.give()

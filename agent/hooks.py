@@ -13,8 +13,8 @@ import pwd
 import socket
 import stat
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from ..jobs import wire
 from ..jobs.events import EventKind, JobEvent
@@ -24,6 +24,9 @@ from ..jobs.text import printable
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 _SCM_CREDENTIALS = 2  # <bits/socket.h>; the socket module names it on some systems only
 _NOBODY = -1
+
+# Schedulers whose hooks run as the user of the job.
+OF_USERS = frozenset({"local", "htcondor"})
 
 LINES_A_MINUTE = 60  # of the log, about datagrams that were refused
 
@@ -55,9 +58,9 @@ class HookSocket:
 
     def __init__(self, path: str) -> None:
         """Bind it, in place of one a dead agent left; OSError where that cannot be."""
-        self._path = Path(path)
-        self._path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        _clear(self._path)
+        self._path = path
+        os.makedirs(os.path.dirname(path) or ".", mode=0o755, exist_ok=True)
+        _clear(path)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self._socket.bind(path)
@@ -84,32 +87,42 @@ class HookSocket:
         self._socket.close()
         try:
             if os.stat(self._path).st_ino == self._inode:
-                self._path.unlink()
+                os.unlink(self._path)
         except FileNotFoundError:
             pass
 
 
-def _clear(path: Path) -> None:
+def _clear(path: str) -> None:
     """Remove a dead socket; OSError where a live agent listens or the file is no socket."""
     try:
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise FileExistsError(errno.EEXIST, "is there and is no socket; remove it", str(path))
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            raise FileExistsError(errno.EEXIST, "is there and is no socket; remove it", path)
     except FileNotFoundError:
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect(str(path))
+            probe.connect(path)
         except ConnectionRefusedError:
-            path.unlink()
+            os.unlink(path)
             return
-    raise OSError(errno.EADDRINUSE, "another agent listens here; stop it first", str(path))
+    raise OSError(errno.EADDRINUSE, "another agent listens here; stop it first", path)
 
 
-def judge(datagram: Datagram, trusted_uids: frozenset[int]) -> JobEvent:
+def _nobody(scheduler: str, slot: str, uid: int) -> bool:
+    """Of a caller that cannot look who lives in a slot."""
+    return False
+
+
+def judge(
+    datagram: Datagram,
+    trusted_uids: frozenset[int],
+    may_claim: Callable[[str, str, int], bool] = _nobody,
+) -> JobEvent:
     """The event in a datagram; Refused where it is malformed or not its sender's to tell.
 
-    Users who are not trusted may tell of jobs of the local scheduler alone, and those are booked
-    on the name the kernel knows them by.
+    Users who are not trusted may tell of jobs of the local scheduler and of HTCondor, whose hooks
+    run as the job's user. Those are booked on the name the kernel knows the user by, and
+    ``may_claim(scheduler, slot, uid)`` says whether the slot they name can be that user's.
     """
     if not datagram.whole:
         raise Refused("corrupt", f"longer than {wire.MAX_EVENT_BYTES} bytes")
@@ -121,11 +134,18 @@ def judge(datagram: Datagram, trusted_uids: frozenset[int]) -> JobEvent:
         raise Refused("corrupt", "hooks tell START and END events only")
     if datagram.uid in trusted_uids:
         return event
-    if event.run.scheduler != "local" or datagram.uid == _NOBODY:
+    scheduler, slot = event.run.scheduler, event.facts.slot
+    if scheduler not in OF_USERS or datagram.uid == _NOBODY:
         raise Refused(
             "untrusted",
-            f"user {datagram.uid} may not tell of {event.run.scheduler} jobs; "
+            f"user {datagram.uid} may not tell of {scheduler} jobs; "
             "[hooks] trusted_uids lists who may",
+            event.kind.value,
+        )
+    if slot and not may_claim(scheduler, slot, datagram.uid):
+        raise Refused(
+            "untrusted",
+            f"in slot {slot} there are processes of other users than {datagram.uid} alone",
             event.kind.value,
         )
     return replace(event, facts=replace(event.facts, user=_user_name(datagram.uid)))

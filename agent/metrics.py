@@ -4,167 +4,158 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
+import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from ..exporter.names import FAMILIES
 from ..exporter.page import Page, labels
 from ..jobs.identity import Run
 from ..jobs.version import VERSION
-from ..plugins.layout import JobPath
-from . import parsers
+from ..plugins.layout import JobPath, Unidentified
+from .cgroups import LAYOUTS
+from .health import Health
+from .peers import PeerSeries
+from .registry import Registry
 from .sampler import Sampler
+from .series import JobSeries, Shown, ThreadSeries
 from .spool import Spool
-from .titles import job_id_from_titles
 from .trace import JobTrace
 from .tracked import UNTOLD_RUN, Tracked
-from .uplink import Uplink
+
+if TYPE_CHECKING:
+    from .uplink import Uplink
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Health:
-    """What the agent counts about itself."""
+class Metrics:
+    """Makes the page. Any thread may ask; one is answered at a time."""
 
-    samples: int = 0
-    sample_seconds: float = 0.0
-    samples_dropped: int = 0
-    sample_errors: int = 0
-    duplicate_series: int = 0
-    hook_events: Counter[tuple[str, str]] = field(default_factory=Counter)  # (hook, result)
+    def __init__(
+        self,
+        sampler: Sampler,
+        registry: Registry,
+        health: Health,
+        spool: Spool,
+        uplink: Uplink | None,
+        *,
+        totals_ttl_seconds: float,
+        peers: Sequence[str] = (),
+    ) -> None:
+        """Tell the state of the agent's parts, in the names of ``peers`` as well.
 
+        The numbers of an ended job stay on the page for ``totals_ttl_seconds``.
+        """
+        self._sampler, self._registry, self._health = sampler, registry, health
+        self._spool, self._uplink = spool, uplink
+        self._totals_ttl = totals_ttl_seconds
+        self._jobs, self._threads = JobSeries(live=True), ThreadSeries()
+        self._peers = PeerSeries(peers)
+        self._families = {**FAMILIES, **self._peers.families}
+        self._failed: set[str] = set()
+        self._lock = threading.Lock()
+        self._pages_duplicates = 0
 
-def add_jobs(page: Page, sampler: Sampler, runs: list[Tracked], *, live: bool) -> None:
-    """The series of all jobs whose cgroups exist; a job that fails costs only its own.
+    def page(self, openmetrics: bool = False) -> bytes:
+        """The page now, as OpenMetrics or as Prometheus' own text."""
+        with self._lock:
+            page = Page(self._families)
+            runs = self._registry.runs()
+            live, ended = _shown(self._sampler, runs, time.monotonic() - self._totals_ttl)
+            shown = live + ended
+            for name, collect in (
+                ("jobs", lambda: self._jobs.put(page, shown, self._sampler.lock)),
+                ("threads", lambda: self._put_threads(page)),
+                ("peers", lambda: self._peers.put(page, live, self._sampler.lock)),
+                ("allocations", lambda: add_allocations(page, runs)),
+                ("features", lambda: add_features(page, live)),
+                ("exits", lambda: add_exits(page, runs)),
+                ("spool", lambda: add_spool(page, self._spool)),
+                ("uplink", lambda: add_uplink(page, self._uplink)),
+                ("agent", lambda: self._add_agent(page)),
+            ):
+                self._collect(page, name, collect)
+            self._pages_duplicates += page.duplicates
+            return page.render(openmetrics)
 
-    ``live`` adds what changes by itself from one look to the next.
-    """
-    by_trace = {id(tracked.trace): tracked for tracked in runs if tracked.trace is not None}
-    for path, trace in sampler.jobs.items():
+    def _put_threads(self, page: Page) -> None:
+        lines = self._sampler.threads.lines
+        if lines:
+            self._threads.put(page, lines, self._sampler.claims, self._jobs.identities)
+
+    def _collect(self, page: Page, name: str, collect: Callable[[], None]) -> None:
+        """One part of the page: where it fails, the others are served all the same."""
+        began = time.perf_counter()
         try:
-            _add_job(page, path, trace, by_trace.get(id(trace)), live)
-        except Exception:  # the boundary of one job
-            log.exception("job %s of %s is not on the page", path.job_id, path.scheduler)
+            collect()
+            self._failed.discard(name)
+        except Exception:  # the boundary of one collector
+            if name not in self._failed:
+                log.exception("the %s are missing on the page", name)
+            self._failed.add(name)
+        text = f'collector="{name}"'
+        page.add("jobmend_agent_collector_success", int(name not in self._failed), text)
+        seconds = time.perf_counter() - began
+        page.add("jobmend_agent_collector_duration_seconds", round(seconds, 6), text)
+
+    def _add_agent(self, page: Page) -> None:
+        errors: Counter[str] = Counter(self._registry.errors)
+        errors["duplicate"] += self._jobs.duplicates + self._pages_duplicates
+        add_health(page, self._health, errors)
+        page.add("jobmend_agent_unkept_files_total", self._sampler.kept.unkept_reads)
+        page.add("jobmend_agent_kept_files", self._sampler.kept.open)
 
 
-def _add_job(page: Page, path: JobPath, trace: JobTrace, run: Tracked | None, live: bool) -> None:
-    known = _identity(path, run)
-    add_info(page, known, trace, run)
-    if live:
-        page.add("jobmend_job_last_seen_timestamp_seconds", trace.ended_epoch, known)
-    if trace.cpu.value is not None:
-        page.add("jobmend_job_cpu_user_seconds_total", trace.cpu.value.user, known)
-        page.add("jobmend_job_cpu_system_seconds_total", trace.cpu.value.system, known)
-        throttled = trace.cpu.value.throttled
-        page.add(
-            "jobmend_job_cpu_throttled_seconds_total",
-            trace.throttled_v1.value if throttled is None else throttled,
-            known,
-        )
-    cpus = trace.cpus.value
-    page.add("jobmend_job_cpus", None if cpus is None else len(cpus), known)
-    _add_memory(page, trace, known)
-    _add_pressure(page, trace, known)
-    if trace.io.value is not None:
-        for name, value in trace.io.value._asdict().items():
-            page.add(f"jobmend_job_io_{name}_total", value, known)
+def _shown(
+    sampler: Sampler, runs: Iterable[Tracked], oldest: float
+) -> tuple[list[Shown], list[Shown]]:
+    """The jobs whose cgroups are there, and those that ended after the time ``oldest``."""
+    by_trace = {id(run.trace): run for run in runs if run.trace is not None}
+    jobs = sampler.jobs
+    live = [Shown(path, trace, by_trace.pop(id(trace), None)) for path, trace in jobs.items()]
+    ended = []
+    for run in by_trace.values():
+        gone = run.ended if run.vanished is None else run.vanished
+        if run.path is not None and run.trace is not None and (gone is None or gone > oldest):
+            ended.append(Shown(run.path, run.trace, run))
+    return live, ended
 
 
-def add_info(page: Page, known: str, trace: JobTrace, run: Tracked | None) -> None:
-    """Whose the job is and since when, as far as a hook told."""
-    facts = run.start.facts if run is not None and run.start is not None else None
-    about = labels(
-        user=facts.user if facts else "",
-        account=facts.account if facts else "",
-        site=facts.site if facts else "",
-        cgroup=trace.cgroup,
-    )
-    page.add("jobmend_job_info", 1, f"{known},{about}")
-    if run is not None and run.start is not None:
-        page.add("jobmend_job_start_time_seconds", run.start.time, known)
+def add_allocations(page: Page, runs: Iterable[Tracked]) -> None:
+    """Runs that started and have no cgroup: a held allocation in which no step runs."""
+    waiting = {
+        run.run: run for run in runs if run.start and run.trace is None and run.ended is None
+    }
+    for known, run in waiting.items():
+        assert run.start is not None
+        facts = run.start.facts
+        who = labels(scheduler=known.scheduler, jobid=known.job_id, run=known.run)
+        about = labels(user=facts.user, account=facts.account, site=facts.site, slot=run.slot)
+        page.add("jobmend_job_info", 1, f"{who},{about}" if about else who)
+        page.add("jobmend_job_start_time_seconds", round(run.start.time, 3), who)
 
 
-def _identity(path: JobPath, run: Tracked | None) -> str:
-    """The labels a job is known by: the hook's words where one spoke, else the path's."""
-    if run is None:
-        return labels(
-            scheduler=path.scheduler, jobid=path.job_id, run=path.run or UNTOLD_RUN, node=path.node
-        )
-    known = run.run
-    return labels(scheduler=known.scheduler, jobid=known.job_id, run=known.run, node=path.node)
-
-
-def _add_memory(page: Page, trace: JobTrace, known: str) -> None:
-    memory = trace.memory
-    stat = memory.stat
-    for word, value in (
-        ("current", memory.current),
-        ("anon", stat and stat.anon),
-        ("file", stat and stat.file),
-        ("shmem", stat and stat.shmem),
-        ("inactive_file", stat and stat.inactive_file),
-        ("swap", memory.swap),
-        ("peak", memory.peak),
-        ("limit", memory.limit),
-        ("working_set", memory.working_set),
-    ):
-        page.add(f"jobmend_job_memory_{word}_bytes", value, known)
-    if memory.oom is not None:
-        page.add("jobmend_job_memory_oom_events_total", memory.oom.events, known)
-        page.add("jobmend_job_memory_oom_kills_total", memory.oom.kills, known)
-
-
-def _add_pressure(page: Page, trace: JobTrace, known: str) -> None:
-    for resource, measure in (
-        ("cpu", trace.cpu_pressure),
-        ("memory", trace.memory_pressure),
-        ("io", trace.io_pressure),
-    ):
-        if measure.value is not None:
-            prefix = f"jobmend_job_pressure_{resource}"
-            page.add(f"{prefix}_waiting_seconds_total", measure.value.some, known)
-            page.add(f"{prefix}_stalled_seconds_total", measure.value.full, known)
-
-
-def add_features(page: Page, sampler: Sampler) -> None:
+def add_features(page: Page, shown: Sequence[Shown]) -> None:
     """What the job cgroups of this node offer; nothing is said while there is none."""
-    traces = list(sampler.jobs.values())
-    if not traces:
+    if not shown:
         return
-    for feature, there in (
-        ("psi", any(trace.cpu_pressure.value is not None for trace in traces)),
-        ("io", any(trace.io.value is not None for trace in traces)),
-        ("peak", any(trace.memory.peak is not None for trace in traces)),
-        ("cpuset", any(trace.cpus.value is not None for trace in traces)),
+    told = {family for cells in {job.trace.cells for job in shown} for family, _ in cells}
+    for feature, family in (
+        ("psi", "jobmend_job_pressure_cpu_waiting_seconds_total"),
+        ("io", "jobmend_job_io_read_bytes_total"),
+        ("peak", "jobmend_job_memory_peak_bytes"),
+        ("cpuset", "jobmend_job_cpus"),
     ):
-        page.add("jobmend_feature_supported", int(there), labels(feature=feature))
+        page.add("jobmend_feature_supported", int(family in told), f'feature="{feature}"')
 
 
-def add_threads(page: Page, sampler: Sampler, runs: list[Tracked]) -> None:
-    """What the hardware threads did, and whose cpusets hold them."""
-    threads = sampler.threads.latest
-    if threads is not None:
-        counters = iter(threads.ticks)
-        for cpu in threads.cpus:
-            for mode in parsers.MODES:
-                page.add(
-                    "jobmend_thread_cpu_seconds_total",
-                    parsers.seconds(next(counters)),
-                    f'cpu="{cpu}",mode="{mode}"',
-                )
-    by_path = {tracked.path: tracked for tracked in runs if tracked.path is not None}
-    for cpu, owner in sampler.owners.items():
-        ownership = "exclusive" if owner.exclusive else "shared"
-        for path in owner.jobs:
-            known = _identity(path, by_path.get(path))
-            page.add("jobmend_thread_job_info", 1, f'cpu="{cpu}",{known},ownership="{ownership}"')
-
-
-def add_exits(page: Page, runs: list[Tracked]) -> None:
+def add_exits(page: Page, runs: Iterable[Tracked]) -> None:
     """How runs ended, while the page remembers them."""
     for tracked in runs:
         if tracked.ended is None or tracked.exit is None:
@@ -183,29 +174,39 @@ def add_exits(page: Page, runs: list[Tracked]) -> None:
         page.add("jobmend_job_exit_info", 1, about)
 
 
-def add_health(page: Page, health: Health, unkept_reads: int, unnamed: int) -> None:
-    """How the agent itself fares."""
-    name = "jobmend_agent_sample_duration_seconds"
-    page.add_summary(name, health.sample_seconds, health.samples)
+def add_health(page: Page, health: Health, errors: Counter[str]) -> None:
+    """How the agent itself fares; ``errors`` of attribution by reason."""
+    for name, total in (
+        ("jobmend_agent_sample_duration_seconds", health.sample_seconds),
+        ("jobmend_agent_sample_jitter_seconds", health.late_seconds),
+    ):
+        page.add_summary(name, round(total, 6), health.samples)
     page.add("jobmend_agent_samples_dropped_total", health.samples_dropped)
     page.add("jobmend_agent_sample_errors_total", health.sample_errors)
-    page.add("jobmend_agent_unkept_files_total", unkept_reads)
     for (hook, result), count in sorted(health.hook_events.items()):
-        page.add("jobmend_agent_hook_events_total", count, labels(hook=hook, result=result))
-    health.duplicate_series += page.duplicates
-    for reason, count in (("unnamed", unnamed), ("duplicate", health.duplicate_series)):
-        page.add("jobmend_agent_attribution_errors_total", count, labels(reason=reason))
+        page.add("jobmend_agent_hook_events_total", count, f'hook="{hook}",result="{result}"')
+    for reason, count in sorted(errors.items()):
+        page.add("jobmend_agent_attribution_errors_total", count, f'reason="{reason}"')
     page.add("jobmend_build_info", 1, labels(version=VERSION))
-    page.add("process_cpu_seconds_total", time.process_time())
+    page.add("process_cpu_seconds_total", round(time.process_time(), 6))
     page.add("process_resident_memory_bytes", _resident_bytes())
+    page.add("process_start_time_seconds", round(health.started, 3))
+    page.add("process_max_fds", resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
 
-def add_shipping(page: Page, spool: Spool, uplink: Uplink) -> None:
-    """What waits for the brain, and what became of what was sent."""
+def add_spool(page: Page, spool: Spool) -> None:
+    """What waits for the brain."""
     for kind, depth in spool.depth().items():
-        page.add("jobmend_agent_spool_messages", depth, labels(kind=kind))
-        page.add("jobmend_agent_spool_dropped_total", spool.dropped[kind], labels(kind=kind))
+        page.add("jobmend_agent_spool_messages", depth, f'kind="{kind}"')
+        page.add("jobmend_agent_spool_dropped_total", spool.dropped[kind], f'kind="{kind}"')
+    page.add("jobmend_agent_spool_oldest_seconds", round(spool.age(time.time()), 3))
     page.add("jobmend_agent_spool_errors_total", spool.errors)
+
+
+def add_uplink(page: Page, uplink: Uplink | None) -> None:
+    """What became of what was sent; nothing where no brain is configured."""
+    if uplink is None:
+        return
     for name, words, counts in (
         ("jobmend_agent_uplink_requests_total", ("ok", "failed"), uplink.requests),
         (
@@ -215,7 +216,7 @@ def add_shipping(page: Page, spool: Spool, uplink: Uplink) -> None:
         ),
     ):
         for word in words:
-            page.add(name, counts[word], labels(result=word))
+            page.add(name, counts[word], f'result="{word}"')
 
 
 def _resident_bytes() -> int | None:
@@ -226,15 +227,34 @@ def _resident_bytes() -> int | None:
         return None
 
 
-def page_of_the_moment(sampler: Sampler, proc_root: str) -> bytes:
+def page_of_the_moment(
+    sampler: Sampler, proc_root: str, *, openmetrics: bool = False, peers: Sequence[str] = ()
+) -> bytes:
     """The page of one look, without hooks and without the agent's own state: for ``--once``."""
-    page = Page(FAMILIES)
-    runs = []
+    series = PeerSeries(peers)
+    page = Page({**FAMILIES, **series.families})
+    shown = []
     for path, trace in sampler.jobs.items():
-        job_id = path.job_id or job_id_from_titles(trace.directories, proc_root)
-        run = Run("", path.scheduler, job_id, path.run or UNTOLD_RUN)
-        runs.append(Tracked(run, path.node, since=0.0, path=path, trace=trace))
-    add_jobs(page, sampler, runs, live=False)
-    add_threads(page, sampler, runs)
-    add_features(page, sampler)
-    return page.render()
+        job_id, run_id = _identify(path, trace, proc_root)
+        run = Run("", path.scheduler, job_id, run_id or UNTOLD_RUN)
+        shown.append(Shown(path, trace, Tracked(run, path.node, since=0.0, path=path, trace=trace)))
+    jobs, threads = JobSeries(live=False), ThreadSeries()
+    jobs.put(page, shown, sampler.lock)
+    if sampler.threads.lines:
+        threads.put(page, sampler.threads.lines, sampler.claims, jobs.identities)
+    series.put(page, shown, sampler.lock)
+    add_features(page, shown)
+    return page.render(openmetrics)
+
+
+def _identify(path: JobPath, trace: JobTrace, proc_root: str) -> tuple[str, str]:
+    """Job id and run: by the path, else as the processes there tell."""
+    if not path.job_id:
+        layout = next(one for one in LAYOUTS if one.scheduler == path.scheduler)
+        try:
+            told = layout.identify(trace.directories, proc_root)
+        except Unidentified:
+            told = None
+        if told is not None:
+            return told.job_id, path.run or told.run
+    return path.job_id, path.run

@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..exporter.names import FAMILIES
-from ..exporter.page import Page
 from ..jobs import wire
 from ..jobs.events import JobEvent
 from ..plugins.layout import JobPath
-from . import metrics
 from .config import Config
+from .health import Health
 from .hooks import Datagram, RefusalLog, Refused, judge
-from .metrics import Health
+from .metrics import Metrics
+from .notices import Notice
 from .registry import Registry, Rules
-from .sampler import Sampler
+from .resolver import Resolver
+from .sampler import Changes, Sampler
 from .spool import Spool
-from .titles import job_id_from_titles
 from .trace import JobTrace
-from .uplink import Uplink
 from .watch import warnings
 
+_CHORES_SECONDS = 1.0  # between two rounds of what need not be done at each sample
+
 log = logging.getLogger(__name__)
+
+
+if TYPE_CHECKING:
+    from .uplink import Uplink
+
+
+def _uplink(config: Config, spool: Spool) -> Uplink | None:
+    """The way to the brain, loaded only where there is one."""
+    if not config.uplink.url:
+        return None
+    from .uplink import Uplink
+
+    return Uplink(config.uplink, spool)
 
 
 class _Cut(NamedTuple):
@@ -43,7 +57,7 @@ class Node:
         """Join the parts ``config`` asks for; what they tell goes to ``spool``."""
         self.config = config
         self.spool = spool
-        self.uplink = Uplink(config.uplink, spool)
+        self.uplink = _uplink(config, spool)
         self.sampler = Sampler(config)
         self.registry = Registry(
             Rules(
@@ -51,42 +65,91 @@ class Node:
                 config.node,
                 config.hooks.grace_seconds,
                 config.metrics.exit_ttl_seconds,
-            )
+            ),
+            Resolver(config.sample.proc_root),
+            self.sampler.refresh,
         )
         self.health = Health()
+        self._metrics = Metrics(
+            self.sampler,
+            self.registry,
+            self.health,
+            spool,
+            self.uplink,
+            totals_ttl_seconds=config.metrics.totals_ttl_seconds,
+            peers=config.metrics.compat,
+        )
         self._refusals = RefusalLog()
         self._trusted = frozenset((*config.hooks.trusted_uids, os.geteuid()))
         self._windows: dict[JobTrace, _Cut] = {}  # the last window of each job
         self._sampled_at: float | None = None
+        self._chores_at = self._warned_at = -math.inf
 
-    def sample(self) -> None:
-        """Take one sample and tell what follows from it."""
+    def sample(self, late_seconds: float = 0.0) -> None:
+        """Take one sample and tell what follows from it; it began so late after its beat."""
         now, epoch = time.monotonic(), time.time()
+        for trace in self.registry.take_reused():
+            self._tell(self._follow(self.sampler.renew(trace, now, epoch), now))
         changes = self.sampler.sample(now, epoch)
+        messages = self._follow(changes, now)
+        if changes or now - self._chores_at >= 0.9 * _CHORES_SECONDS:
+            self._chores_at = now
+            messages.extend(self._cut_windows(now))
+            messages.extend(self._warn(now, epoch))
+            messages.extend(self.registry.due(now, epoch))
+        self._tell(messages)
+        self._count_sample(now, late_seconds)
+
+    def _cut_windows(self, now: float) -> list[wire.Message]:
+        """The windows that are due of the jobs that run."""
         messages: list[wire.Message] = []
-        for path, trace in changes.appeared.items():
-            self.registry.appeared(path, trace, now)
+        for path, trace in self.sampler.jobs.items():
+            last = self._windows.get(trace)
+            if last is None:
+                self._windows[trace] = _Cut(now, 0)
+            elif now - last.at >= self.config.window.interval_seconds:
+                messages.extend(self._window(path, trace))
+                self._windows[trace] = _Cut(now, trace.samples)
+        return messages
+
+    def _warn(self, now: float, epoch: float) -> list[wire.Message]:
+        """The warnings that hold now and were not told before."""
+        watch = self.config.watch
+        if now - self._warned_at < min(watch.stall_seconds, watch.contention_seconds) / 20:
+            return []
+        self._warned_at = now
+        told = (
+            self.registry.warn(trace, kind, epoch)
+            for trace in self.sampler.jobs.values()
+            for kind in warnings(trace, self.sampler.threads, watch)
+        )
+        return [warning for warning in told if warning is not None]
+
+    def attend(self, notice: Notice) -> None:
+        """Do what a notice of the kernel asks for between two samples."""
+        now = time.monotonic()
+        self._tell(self._follow(self.sampler.attend(notice, now, time.time()), now))
+
+    def _follow(self, changes: Changes, now: float) -> list[wire.Message]:
+        """Join what the sampler saw with what hooks told; windows of the jobs that went."""
+        messages: list[wire.Message] = []
         for path, trace in changes.vanished.items():
             messages.extend(self._window(path, trace))
             self.registry.vanished(trace, now)
             self._windows.pop(trace, None)
-        for path, trace in self.sampler.jobs.items():
-            last = self._windows.setdefault(trace, _Cut(now, 0))
-            if now - last.at >= self.config.window.interval_seconds:
-                messages.extend(self._window(path, trace))
-                self._windows[trace] = _Cut(now, trace.samples)
-            for kind in warnings(trace, self.config.watch):
-                warning = self.registry.warn(trace, kind, epoch)
-                messages.extend([warning] if warning else [])
-        messages.extend(self.registry.due(now, epoch, self._job_id_of))
+        for path, trace in changes.appeared.items():
+            self.registry.appeared(path, trace, now)
+        return messages
+
+    def _tell(self, messages: list[wire.Message]) -> None:
         if messages:
             self.spool.add(messages)
-        self._count_sample(now)
 
-    def _count_sample(self, began: float) -> None:
+    def _count_sample(self, began: float, late_seconds: float) -> None:
         self._sampled_at = time.monotonic()
         self.health.samples += 1
         self.health.sample_seconds += self._sampled_at - began
+        self.health.late_seconds += max(late_seconds, 0.0)
 
     def _window(self, path: JobPath, trace: JobTrace) -> list[wire.Message]:
         known = self.registry.measured_by(trace)
@@ -95,9 +158,6 @@ class Node:
             return []
         window = self.sampler.window(path, trace, known.run, known.node)
         return [] if window is None else [window]
-
-    def _job_id_of(self, trace: JobTrace) -> str:
-        return job_id_from_titles(trace.directories, self.config.sample.proc_root)
 
     def hear(self, datagrams: list[Datagram]) -> None:
         """Take in what hooks sent; what is told lies in the spool when this returns."""
@@ -111,27 +171,18 @@ class Node:
             except Exception:  # the boundary of one datagram: the others must be heard
                 log.exception("a datagram of user %d was not understood", datagram.uid)
                 self.health.hook_events["unknown", "failed"] += 1
-        if told:
-            self.spool.add(told)
+        self._tell(told)
 
     def _hear_one(self, datagram: Datagram) -> tuple[JobEvent, ...]:
-        event = judge(datagram, self._trusted)
+        event = judge(datagram, self._trusted, self.registry.may_claim)
         trusted = datagram.uid in self._trusted
         heard = self.registry.hear(event, datagram.uid, trusted, time.monotonic())
         self.health.hook_events[event.kind.value, heard.result] += 1
         return heard.events
 
-    def page(self) -> bytes:
-        """The metrics page now."""
-        page = Page(FAMILIES)
-        runs = self.registry.runs()
-        metrics.add_jobs(page, self.sampler, runs, live=True)
-        metrics.add_threads(page, self.sampler, runs)
-        metrics.add_features(page, self.sampler)
-        metrics.add_exits(page, runs)
-        metrics.add_shipping(page, self.spool, self.uplink)
-        metrics.add_health(page, self.health, self.sampler.kept.unkept_reads, self.registry.unnamed)
-        return page.render()
+    def page(self, openmetrics: bool = False) -> bytes:
+        """The metrics page now, as OpenMetrics or as Prometheus' own text."""
+        return self._metrics.page(openmetrics)
 
     def ready(self) -> bool:
         """Was a sample taken lately?"""

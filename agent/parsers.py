@@ -1,4 +1,7 @@
-"""The kernel's files as values: bytes in, seconds and bytes out. No file is opened here.
+"""The kernel's files cut into words: bytes in, words of digits out. No file is opened here.
+
+Numbers stay the kernel's own digits: converting every one of them would cost more than reading the
+file. What a word counts (microseconds, ticks, bytes) is told by :mod:`.sources`.
 
 Formats: Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst, accounting/psi.rst, proc_stat(5).
 A file that does not look as documented raises ValueError.
@@ -6,164 +9,95 @@ A file that does not look as documented raises ValueError.
 
 from __future__ import annotations
 
-import os
-from typing import NamedTuple
+import operator
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-_TICKS = float(os.sysconf("SC_CLK_TCK"))  # of cpuacct.stat and /proc/stat, a second
+Words = tuple[bytes, ...]  # digits each
+
 _NO_LIMIT_V1 = 2**63 - 2**16  # v1 says LONG_MAX rounded down to a page of up to 64 KiB
 
-
-class Cpu(NamedTuple):
-    """CPU seconds in user mode and in the kernel; throttled: None where no limit can be set."""
-
-    user: float
-    system: float
-    throttled: float | None = None
+# Columns of a cpu line of /proc/stat. Those after steal (guest) are counted in user and nice.
+MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+STAT_WORDS = 11  # of a cpu line: its name, MODES, guest and guest_nice
 
 
-class Pressure(NamedTuple):
-    """Seconds in which some task, and in which all tasks at once, waited for a resource."""
+class Lines:
+    """The numbers behind some names in a file of ``name number`` lines, in the order of the names.
 
-    some: float
-    full: float | None = None
-
-
-class MemoryStat(NamedTuple):
-    """What memory is made of, in bytes; swap is None where another file tells it."""
-
-    anon: int
-    file: int
-    shmem: int
-    inactive_file: int
-    swap: int | None = None
-
-
-class Oom(NamedTuple):
-    """Times the limit brought the OOM killer (None in v1), and processes it ended."""
-
-    events: int | None
-    kills: int
-
-
-class Io(NamedTuple):
-    """Bytes and operations on block devices."""
-
-    read_bytes: int
-    write_bytes: int
-    read_operations: int
-    write_operations: int
-
-
-class Threads(NamedTuple):
-    """Lines of /proc/stat: ``ticks`` is flat, len(MODES) numbers a thread.
-
-    ``blocked`` is the number of tasks that wait for I/O at this moment.
+    The kernel writes its lines in one order for as long as it runs, so the places found first are
+    only checked afterwards.
     """
 
-    cpus: tuple[int, ...]
-    ticks: list[int]
-    blocked: int = 0
+    def __init__(self, *names: bytes, optional: tuple[bytes, ...] = ()) -> None:
+        """Look for ``names`` and, behind them, those of ``optional`` that are there."""
+        self._names = names
+        self._optional = optional
+        self._length = -1  # of the last file, in words
+        self._known: Words = ()  # the names it had, and where they and their numbers stood
+        self._pick: Callable[[list[bytes]], Any] = operator.itemgetter(0)
+
+    def __call__(self, data: bytes) -> Words:
+        """The numbers; ValueError where one of ``names`` is missing."""
+        words = data.split()
+        found = self._pick(words) if len(words) == self._length else ()
+        if not found or found[::2] != self._known:
+            self._learn(words)
+            found = self._pick(words)
+        numbers: Words = found[1::2]
+        return digits(numbers)
+
+    def _learn(self, words: list[bytes]) -> None:
+        places = {word: place for place, word in enumerate(words[:-1:2])}
+        missing = [name.decode() for name in self._names if name not in places]
+        if missing:
+            raise ValueError(f"no line {missing[0]}")
+        known = (*self._names, *(name for name in self._optional if name in places))
+        self._length, self._known = len(words), known
+        self._pick = operator.itemgetter(
+            *(place for name in known for place in (2 * places[name], 2 * places[name] + 1))
+        )
 
 
-# Columns of a cpu line. Those after steal (guest) are counted in user and nice already.
-MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
+def digits(words: Words) -> Words:
+    """``words`` as they are; ValueError where one is no whole number."""
+    if b"" in words or not b"".join(words).isdigit():
+        raise ValueError("a word that is no number")
+    return words
 
 
-def key_values(data: bytes) -> dict[bytes, int]:
-    """Lines of ``name number``."""
-    words = data.split()
-    if len(words) % 2:
-        raise ValueError("a name without a number")
-    return dict(zip(words[::2], map(int, words[1::2])))
-
-
-def _want(found: dict[bytes, int], *names: bytes) -> list[int]:
-    missing = [name.decode() for name in names if name not in found]
-    if missing:
-        raise ValueError(f"no line {missing[0]}")
-    return [found[name] for name in names]
-
-
-def cpu_stat(data: bytes) -> Cpu:
-    """v2 ``cpu.stat``; the throttling lines need the cpu controller."""
-    found = key_values(data)
-    user, system = _want(found, b"user_usec", b"system_usec")
-    throttled = found.get(b"throttled_usec")
-    return Cpu(user / 1e6, system / 1e6, None if throttled is None else throttled / 1e6)
-
-
-def cpuacct_usage(user: bytes, system: bytes) -> Cpu:
-    """v1 ``cpuacct.usage_user`` and ``cpuacct.usage_sys``, in nanoseconds."""
-    return Cpu(int(user) / 1e9, int(system) / 1e9)
-
-
-def cpuacct_stat(data: bytes) -> Cpu:
-    """v1 ``cpuacct.stat``, in ticks: for kernels before 4.7."""
-    user, system = _want(key_values(data), b"user", b"system")
-    return Cpu(user / _TICKS, system / _TICKS)
-
-
-def throttled_v1(data: bytes) -> float:
-    """v1 ``cpu.stat``: seconds of ``throttled_time``."""
-    (nanoseconds,) = _want(key_values(data), b"throttled_time")
-    return nanoseconds / 1e9
-
-
-def pressure(data: bytes) -> Pressure:
-    """A ``*.pressure`` file; an empty one (pressure is switched off) raises ValueError."""
-    totals: dict[bytes, float] = {}
-    for line in data.splitlines():
-        word, _, rest = line.partition(b" ")
-        totals[word] = int(rest.rpartition(b"total=")[2]) / 1e6
-    if b"some" not in totals:
-        raise ValueError("no line some")
-    return Pressure(totals[b"some"], totals.get(b"full"))
-
-
-def memory_stat(data: bytes) -> MemoryStat:
-    """v2 ``memory.stat``."""
-    return MemoryStat(*_want(key_values(data), b"anon", b"file", b"shmem", b"inactive_file"))
-
-
-def memory_stat_v1(data: bytes) -> MemoryStat:
-    """v1 ``memory.stat``: the total_ lines, which count the cgroups below too."""
-    found = key_values(data)
-    parts = _want(found, b"total_rss", b"total_cache", b"total_shmem", b"total_inactive_file")
-    return MemoryStat(*parts)._replace(swap=found.get(b"total_swap"))
-
-
-def oom_events(data: bytes) -> Oom:
-    """v2 ``memory.events``."""
-    return Oom(*_want(key_values(data), b"oom", b"oom_kill"))
-
-
-def oom_kills_v1(data: bytes) -> int:
-    """v1 ``memory.oom_control``: ``oom_kill``, of this cgroup alone."""
-    (kills,) = _want(key_values(data), b"oom_kill")
-    return kills
-
-
-def amount(data: bytes) -> int:
+def number(data: bytes) -> Words:
     """A file of one number."""
-    return int(data)
+    return digits((data.strip(),))
 
 
-def limit(data: bytes) -> int | None:
-    """A limit in bytes, or None where there is none: ``max`` in v2, a huge number in v1."""
+def limit(data: bytes) -> Words:
+    """A limit, or nothing where there is none: ``max`` in v2, a huge number in v1."""
     word = data.strip()
-    if word == b"max" or int(word) >= _NO_LIMIT_V1:
-        return None
-    return int(word)
+    if word == b"max":
+        return ()
+    return () if int(word) >= _NO_LIMIT_V1 else digits((word,))
 
 
-def io_stat(data: bytes) -> Io:
-    """v2 ``io.stat``, summed over the devices."""
+def pressure(data: bytes) -> Words:
+    """The totals of a ``*.pressure`` file: some, and full where the kernel tells it.
+
+    An empty file (pressure is switched off) raises ValueError.
+    """
+    totals = [line.partition(b" total=")[2] for line in data.splitlines()]
+    if not data.startswith(b"some ") or len(totals) > 2:
+        raise ValueError("no line some")
+    return digits(tuple(totals))
+
+
+def io_stat(data: bytes) -> Words:
+    """v2 ``io.stat``, summed over the devices: bytes read, written, operations likewise."""
     sums = dict.fromkeys((b"rbytes", b"wbytes", b"rios", b"wios"), 0)
     for word in data.split():
         name, _, value = word.partition(b"=")
         if name in sums:
             sums[name] += int(value)
-    return Io(*sums.values())
+    return tuple(b"%d" % value for value in sums.values())
 
 
 def cpu_list(data: bytes) -> tuple[int, ...]:
@@ -176,26 +110,40 @@ def cpu_list(data: bytes) -> tuple[int, ...]:
     return tuple(sorted(cpus))
 
 
-def proc_stat(data: bytes) -> Threads:
-    """The per-thread lines of ``/proc/stat``, which come first, and the blocked tasks.
+class Stat(NamedTuple):
+    """What is read of /proc/stat: the lines of the single threads, and the blocked tasks.
 
-    Offline threads have no line.
+    ``blocked`` is the number of tasks that wait for I/O at this moment.
     """
-    cpus: list[int] = []
-    ticks: list[int] = []
-    for line in data.splitlines():
+
+    lines: bytes
+    blocked: int
+
+
+def proc_stat(data: bytes) -> Stat:
+    """The per-thread lines of ``/proc/stat``, which follow their sum; ValueError without any."""
+    begin, end = data.find(b"\ncpu") + 1, data.find(b"\nintr") + 1
+    if not data.startswith(b"cpu ") or not 0 < begin < end:
+        raise ValueError("no lines of single threads")
+    # The intr line may be tens of kilobytes: look from the end.
+    word = data[data.rfind(b"\nprocs_blocked ") :].split(None, 2)[1:2]
+    return Stat(data[begin:end], int(word[0]) if word and word[0].isdigit() else 0)
+
+
+def stat_words(lines: bytes) -> list[bytes]:
+    """The words of thread lines, STAT_WORDS a thread; ValueError where a line is too short."""
+    words = lines.split()
+    if len(words) == STAT_WORDS * lines.count(b"\n"):
+        return words
+    cut: list[bytes] = []
+    for line in lines.splitlines():  # a kernel that tells more than today's, or an old one less
         words = line.split()
-        if not words or not words[0].startswith(b"cpu"):
-            break
-        if words[0] != b"cpu":
-            cpus.append(int(words[0][3:]))
-            ticks.extend(map(int, words[1 : 1 + len(MODES)]))
-    if not cpus or len(ticks) != len(cpus) * len(MODES):
-        raise ValueError(f"{len(ticks)} counters for {len(cpus)} threads")
-    _, _, after = data.rpartition(b"procs_blocked ")
-    return Threads(tuple(cpus), ticks, int(after.split(None, 1)[0]) if after[:1].isdigit() else 0)
+        if len(words) <= len(MODES):
+            raise ValueError(f"a cpu line of {len(words)} words")
+        cut += [*words, b"0", b"0"][:STAT_WORDS]
+    return cut
 
 
-def seconds(ticks: int) -> float:
-    """Ticks of ``/proc/stat`` as seconds."""
-    return ticks / _TICKS
+def stat_cpus(words: list[bytes]) -> tuple[int, ...]:
+    """The numbers of the threads that are online, from :func:`stat_words`."""
+    return tuple(int(name[3:]) for name in words[::STAT_WORDS])

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
+import struct
 from array import array
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 
 class Ring:
-    """The last ``capacity`` rows of ``width`` numbers each, in one array that never grows."""
+    """The last ``capacity`` rows of ``width`` doubles each, in one array that never grows."""
 
-    def __init__(self, typecode: str, width: int, capacity: int) -> None:
-        """Make room at once; ``typecode`` as in :mod:`array`. ValueError for no room at all."""
+    def __init__(self, width: int, capacity: int) -> None:
+        """Make room at once: 8 bytes a number. ValueError for no room at all."""
         if width < 1 or capacity < 1:
             raise ValueError(f"a ring of {capacity} rows of {width} holds nothing")
         self.width = width
         self.capacity = capacity
-        self._typecode = typecode
-        room = bytes(array(typecode).itemsize * width * capacity)
-        self._values: array[float] = array(typecode, room)
+        self._pack = struct.Struct(f"{width}d")
+        self._values: array[float] = array("d", bytes(self._pack.size * capacity))
         self._rows = 0  # ever pushed
 
     def __len__(self) -> int:
         """Number of rows it holds."""
         return min(self._rows, self.capacity)
 
-    def push(self, row: Iterable[float]) -> None:
+    def push(self, row: Sequence[float]) -> None:
         """Add a row; ValueError when it has not ``width`` numbers."""
-        values: array[float] = array(self._typecode, row)
-        if len(values) != self.width:
-            raise ValueError(f"{len(values)} numbers for a row of {self.width}")
-        start = self._rows % self.capacity * self.width
-        self._values[start : start + self.width] = values
+        try:
+            start = self._rows % self.capacity * self._pack.size
+            self._pack.pack_into(self._values, start, *row)
+        except struct.error:
+            raise ValueError(f"{len(row)} numbers for a row of {self.width}") from None
         self._rows += 1
 
     def row(self, index: int) -> array[float]:
@@ -46,3 +46,13 @@ class Ring:
         """The newest ``count`` rows, or as many as there are, oldest first."""
         held = len(self)
         return [self.row(index) for index in range(max(held - count, 0), held)]
+
+    def since(self, column: int, least: float) -> array[float] | None:
+        """The newest row whose ``column``, which ascends, is at most ``least``; None if none is."""
+        if not len(self) or self.row(0)[column] > least:
+            return None
+        low, high = 0, len(self) - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if self.row(middle)[column] <= least else (low, middle - 1)
+        return self.row(low)

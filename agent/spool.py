@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..jobs import wire
 from ..jobs.events import JobEvent
@@ -30,7 +29,8 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 PRAGMA cache_size = -256;
 CREATE TABLE IF NOT EXISTS messages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, body BLOB NOT NULL
+    id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, body BLOB NOT NULL,
+    told INTEGER NOT NULL DEFAULT (strftime('%s', 'now'))
 );
 CREATE INDEX IF NOT EXISTS messages_kind ON messages (kind, id);
 CREATE TABLE IF NOT EXISTS rejected (
@@ -61,7 +61,7 @@ class Spool:
         self.dropped: Counter[str] = Counter()
         self.errors = 0
         self._failing = False
-        Path(path).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        os.makedirs(os.path.dirname(path) or ".", mode=0o755, exist_ok=True)
         try:
             self._database = _open(path)
         except sqlite3.DatabaseError as error:
@@ -189,6 +189,13 @@ class Spool:
         with self._lock:
             depth = self._rows + Counter(kind for kind, _ in self._waiting)
         return {kind: depth[kind] for kind in (EVENT, WINDOW)}
+
+    def age(self, epoch: float) -> float:
+        """Seconds that the oldest message has waited at ``epoch``; 0 where there is none."""
+        with self._lock:
+            oldest = "SELECT told FROM messages ORDER BY id LIMIT 1"
+            row = self._database.execute(oldest).fetchone()
+        return max(epoch - row[0], 0.0) if row else 0.0
 
     def close(self) -> None:
         """Write what still waits, as far as the disk takes it, and close the database."""

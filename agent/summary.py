@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 from ..jobs.events import TraceSummary
-from .parsers import Pressure
+from .sources import CPU_FAMILIES, LIMIT, OOM
 from .trace import JobTrace
+
+_WAITING = "jobmend_job_pressure_{}_waiting_seconds_total"
 
 
 def summarize(trace: JobTrace, started: float, ended: float) -> TraceSummary:
     """What was measured of a run that lasted from ``started`` to ``ended`` (epoch seconds).
 
-    The counters are those of the last good sample, at most one sampling period old at the end.
+    The counters are those of the last good sample: of the moment its last process left under
+    cgroup v2, else at most one sampling period old at the end.
     """
-    cpu, memory = trace.cpu.value, trace.memory
+    values = trace.values()
+    whole = {family: int(values[family]) for family in (LIMIT, OOM[1]) if family in values}
     return TraceSummary(
         duration_seconds=max(ended - started, 0.0),
         samples=trace.samples,
-        cpu_user_seconds=None if cpu is None else cpu.user,
-        cpu_system_seconds=None if cpu is None else cpu.system,
+        cpu_user_seconds=values.get(CPU_FAMILIES[0]),
+        cpu_system_seconds=values.get(CPU_FAMILIES[1]),
         cpu_idle_tail_seconds=trace.idle_seconds,
-        memory_peak_bytes=memory.highest if memory.peak is None else memory.peak,
-        memory_limit_bytes=memory.limit,
-        oom_kills=None if memory.oom is None else memory.oom.kills,
-        cpu_waiting_seconds=_some(trace.cpu_pressure.value),
-        memory_waiting_seconds=_some(trace.memory_pressure.value),
-        io_waiting_seconds=_some(trace.io_pressure.value),
+        memory_peak_bytes=trace.memory_peak,
+        memory_limit_bytes=whole.get(LIMIT),
+        oom_kills=whole.get(OOM[1]),
+        cpu_waiting_seconds=values.get(_WAITING.format("cpu")),
+        memory_waiting_seconds=values.get(_WAITING.format("memory")),
+        io_waiting_seconds=values.get(_WAITING.format("io")),
     )
-
-
-def _some(pressure: Pressure | None) -> float | None:
-    return None if pressure is None else pressure.some

@@ -5,156 +5,282 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from . import measures, parsers
-from .cgroups import Sighting
+from . import parsers
+from .cgroups import UNIFIED, Sighting
 from .files import Descriptors, Gone, KernelFile
-from .measures import Measure
 from .oom import OomKillsV1
+from .ownership import Cpuset
+from .reading import Reading, refresh
 from .ring import Ring
-from .threads import Surroundings
-
-_UNKNOWN_SURROUNDINGS = Surroundings()
-
-# Columns of a row of the ring. NaN where the kernel does not tell.
-TIME, CPU, CPU_USER, CPU_WAITING, MEMORY_WAITING, IO_WAITING = range(6)
-AROUND_COMPUTING, AROUND_BLOCKED = range(6, 8)  # of all on the node: threads.Surroundings
-COLUMNS = 8
+from .sources import (
+    COLUMNS,
+    CPU_SYSTEM,
+    CPU_USER,
+    CPUSET_EFFECTIVE,
+    CPUSET_OWN,
+    CURRENT,
+    OOM,
+    PEAK,
+    SOURCES,
+    STAT,
+    TIME,
+    WHOLE,
+)
 
 IDLE_SHARE = 0.01  # of a core; a sample with less CPU time shows no progress
 BUSY_SAMPLES = 5  # steps over which use of the CPU is averaged to call a job busy
-SLOW_SECONDS = 0.9  # memory and limits are read at most this often: half of a sample's cost
 
+WORKING_SET = "jobmend_job_memory_working_set_bytes"
+CPUS = "jobmend_job_cpus"
+PROCESSES = "jobmend_job_processes"
+THREADS = "jobmend_job_threads"
+INACTIVE_FILE = STAT[3]
 
-@dataclass
-class Memory:
-    """The newest memory values in bytes; None where the kernel does not tell, or has no limit."""
-
-    current: int | None = None
-    stat: parsers.MemoryStat | None = None
-    swap: int | None = None
-    peak: int | None = None
-    limit: int | None = None
-    oom: parsers.Oom | None = None
-    highest: int | None = None  # of the sampled ``current``
-
-    @property
-    def working_set(self) -> int | None:
-        """Current less inactive file, never negative."""
-        if self.current is None or self.stat is None:
-            return None
-        return max(self.current - self.stat.inactive_file, 0)
+Cells = tuple[tuple[str, int], ...]  # the family of each word of a job, and its power of ten
+_SHAPES: dict[Cells, Cells] = {}  # each shape once, so that jobs of one shape share the object
 
 
 class JobTrace:
     """One job being measured. Times are monotonic seconds; ``started`` is also told as epoch."""
 
-    def __init__(self, rows: int, kept: Descriptors, epoch: float) -> None:
-        """Room for ``rows`` samples, with descriptors out of ``kept``; first seen at ``epoch``."""
-        self.ring = Ring("d", COLUMNS, rows)
+    def __init__(
+        self, rows: int, kept: Descriptors, epoch: float, baseline: Mapping[str, int] | None = None
+    ) -> None:
+        """Room for ``rows`` samples, with descriptors out of ``kept``; first seen at ``epoch``.
+
+        ``baseline``: counters of an earlier job that the kernel left in the same cgroup, by family.
+        """
+        self.ring = Ring(COLUMNS, rows)
         self.started_epoch = epoch
         self.ended_epoch = epoch  # of the last sample
         self.samples = 0
         self.busiest_share = 0.0  # of a core, over BUSY_SAMPLES
+        self.highest_memory: int | None = None  # of the sampled current
         self.cgroup = ""
-        self.memory = Memory()
-        self.cpu = Measure(measures.CPU, kept)
-        self.cpu_pressure = Measure(measures.CPU_PRESSURE, kept)
-        self.memory_pressure = Measure(measures.MEMORY_PRESSURE, kept)
-        self.io_pressure = Measure(measures.IO_PRESSURE, kept)
-        self.throttled_v1 = Measure(measures.THROTTLED_V1)
-        self.cpus = Measure(measures.CPUSET)
-        self.io = Measure(measures.IO)
-        self._current = Measure(measures.MEMORY_CURRENT)
-        self._stat = Measure(measures.MEMORY_STAT)
-        self._swap = Measure(measures.MEMORY_SWAP)
-        self._peak = Measure(measures.MEMORY_PEAK)
-        self._limit = Measure(measures.MEMORY_LIMIT)
-        self._oom = Measure(measures.OOM)
-        self._oom_v1 = OomKillsV1()
-        self._directories: Mapping[str, str] = {}
-        self._slow_at = -math.inf
+        self.cpuset: Cpuset | None = None
+        self.directories: Mapping[str, str] = {}  # by controller, as last seen
+        self.lost = False  # a file was removed under it
+        self._kept = kept
+        self._baseline = baseline or {}
+        self._fast: list[Reading] = []
+        self._slow: list[Reading] = []
+        self._cpuset_files: list[KernelFile] = []
+        self._cpuset_raw: list[bytes] = []
+        self._oom_v1: OomKillsV1 | None = None
+        self._places: dict[str, tuple[Reading, int]] = {}  # where the word of a family stands
+        self._derived: dict[str, bytes] = {}
+        self._shape: Cells | None = None
+        self._complete = self._closed = False
+        self._row = [math.nan] * COLUMNS
         self._progress_at = math.nan
 
-    @property
-    def directories(self) -> Mapping[str, str]:
-        """The job's directories by controller, as last seen."""
-        return self._directories
+    # ---- where it is read from ------------------------------------------------------------------
 
     def attach(self, sighting: Sighting) -> None:
         """Measure from these directories; they may come one by one, and go likewise."""
         self.cgroup = self.cgroup or sighting.cgroup
-        self._directories = sighting.directories
-        for measure in self._measures():
-            measure.attach(sighting.directories)
+        self.directories = sighting.directories
+        told = {family for reading in self._readings() for family in reading.families}
+        opened = {reading.source for reading in self._readings()}
+        for source in SOURCES:
+            directory = sighting.directories.get(source.controller)
+            if directory is None or source in opened or not told.isdisjoint(source.families[:1]):
+                continue
+            try:
+                reading = Reading(source, directory, self._kept)
+            except (OSError, Gone, ValueError):  # not offered here, or gone again
+                continue
+            (self._fast if source.columns else self._slow).append(reading)
+            told.update(reading.families)
+            for index, column in reading.columns[: len(reading.words)]:
+                self._row[column] = int(reading.words[index]) / reading.per_unit
+        self._places = {
+            family: (reading, index)
+            for reading in self._readings()
+            for index, family in enumerate(reading.source.families)
+        }
+        self._attach_cpuset(sighting.directories)
+        if self._oom_v1 is None and "memory" in sighting.directories:
+            self._oom_v1 = OomKillsV1(sighting.directories["memory"], self._kept)
+        self._shape = None
+
+    def attach_more(self) -> None:
+        """Look once more for files that were not there at first: controllers may come late."""
+        if not self._complete:
+            self._complete = True
+            self.attach(Sighting(self.cgroup, dict(self.directories)))
+
+    def _attach_cpuset(self, directories: Mapping[str, str]) -> None:
+        if self._cpuset_files:
+            return
+        for places in (CPUSET_EFFECTIVE, CPUSET_OWN):
+            for controller, name in places:
+                try:
+                    path = os.path.join(directories[controller], name)
+                    self._cpuset_files.append(KernelFile(path, self._kept))
+                    break
+                except (KeyError, OSError):
+                    continue
 
     def replaced_by(self, sighting: Sighting) -> bool:
         """Was a directory removed and made anew? Then ``sighting`` is another run's."""
-        return any(measure.lost in sighting.directories for measure in self._measures())
-
-    def sample(
-        self, now: float, epoch: float, surroundings: Surroundings = _UNKNOWN_SURROUNDINGS
-    ) -> None:
-        """Read everything that is due and remember it under the time ``now``."""
-        cpu = self.cpu.read()
-        row = (
-            now,
-            math.nan if cpu is None else cpu.user + cpu.system,
-            math.nan if cpu is None else cpu.user,
-            _some(self.cpu_pressure.read()),
-            _some(self.memory_pressure.read()),
-            _some(self.io_pressure.read()),
-            *surroundings,
+        return any(
+            reading.gone and reading.source.controller in sighting.directories
+            for reading in self._readings()
         )
-        self._follow_progress(now, row[CPU])
+
+    def _readings(self) -> list[Reading]:
+        return self._fast + self._slow
+
+    # ---- sampling -------------------------------------------------------------------------------
+
+    def sample(self, now: float, epoch: float, *, slow: bool = True) -> None:
+        """Read what is due and remember it under the time ``now``; ``slow``: everything is due."""
+        row = self._row
+        before, at = row[CPU_USER] + row[CPU_SYSTEM], row[TIME]
+        if refresh(self._fast, row):
+            self._changed()
+        row[TIME] = now
+        # Written so that a sample without a CPU reading counts as progress, not as idleness.
+        if not row[CPU_USER] + row[CPU_SYSTEM] - before < IDLE_SHARE * (now - at):
+            self._progress_at = now
         self.ring.push(row)
-        self._follow_busiest()
-        if now - self._slow_at >= SLOW_SECONDS:
-            self._slow_at = now
-            self._sample_slowly()
         self.samples += 1
         self.ended_epoch = epoch
+        if slow:
+            self._sample_slowly()
+
+    def flush(self, now: float, epoch: float) -> None:
+        """Read all once more between two samples, for the numbers alone; the ring stays."""
+        if self._closed:
+            return
+        before = self._row[CPU_USER] + self._row[CPU_SYSTEM]
+        if refresh(self._fast, self._row):
+            self._changed()
+        if self._row[CPU_USER] + self._row[CPU_SYSTEM] > before:
+            self._progress_at = self._row[TIME] = now
+        self.ended_epoch = epoch
+        self._sample_slowly()
+
+    def _changed(self) -> None:
+        self._shape = None
+        self.lost = any(reading.gone for reading in self._readings())
 
     def _sample_slowly(self) -> None:
-        memory = self.memory
-        memory.current, memory.stat = self._current.read(), self._stat.read()
-        memory.peak, memory.limit = self._peak.read(), self._limit.read()
-        memory.swap = memory.stat.swap if memory.stat and memory.stat.swap is not None else None
-        if memory.swap is None:
-            memory.swap = self._swap.read()
-        if memory.current is not None:
-            memory.highest = max(memory.highest or 0, memory.current)
-        memory.oom = self._oom.read()
-        if memory.oom is None and "memory" in self._directories:
-            kills = self._oom_v1.read(self._directories["memory"])
-            memory.oom = None if kills is None else parsers.Oom(None, kills)
-        for measure in (self.throttled_v1, self.cpus, self.io):
-            measure.read()
+        if refresh(self._slow, self._row):
+            self._changed()
+        self._read_cpuset()
+        self._follow_memory()
+        if self._oom_v1 is not None:
+            kills = self._oom_v1.read()
+            if kills is not None:
+                self._derive(OOM[1], kills)
+        self._follow_busiest()
 
-    def _follow_progress(self, now: float, cpu_seconds: float) -> None:
-        if not len(self.ring):
-            self._progress_at = now
-            return
-        last = self.ring.row(-1)
-        # Written so that a sample without a CPU reading counts as progress, not as idleness.
-        if not cpu_seconds - last[CPU] < IDLE_SHARE * (now - last[TIME]):
-            self._progress_at = now
+    def _read_cpuset(self) -> None:
+        try:
+            raw = [file.read() for file in self._cpuset_files]
+            if raw and raw != self._cpuset_raw:
+                effective = parsers.cpu_list(raw[0])
+                # Under v1 the file is never empty, so it does not tell what is the job's own.
+                own = UNIFIED in self.directories and len(raw) > 1 and bool(raw[1].strip())
+                self.cpuset = Cpuset(effective, own)
+                self._cpuset_raw = raw
+                self._derive(CPUS, len(effective))
+        except (OSError, Gone, ValueError):
+            pass  # the last good one stays
+
+    def _follow_memory(self) -> None:
+        current, inactive = self._word(CURRENT), self._word(INACTIVE_FILE)
+        if current is not None:
+            self.highest_memory = max(self.highest_memory or 0, int(current))
+            if inactive is not None:
+                self._derive(WORKING_SET, max(int(current) - int(inactive), 0))
 
     def _follow_busiest(self) -> None:
         if len(self.ring) <= BUSY_SAMPLES:
             return
         before, last = self.ring.row(-1 - BUSY_SAMPLES), self.ring.row(-1)
-        share = (last[CPU] - before[CPU]) / (last[TIME] - before[TIME])
+        spent = last[CPU_USER] + last[CPU_SYSTEM] - before[CPU_USER] - before[CPU_SYSTEM]
+        share = spent / (last[TIME] - before[TIME])
         if share > self.busiest_share:  # NaN is not
             self.busiest_share = share
+
+    def count(self, processes: int | None, threads: int | None) -> None:
+        """Take over what a census found; a thread count of the kernel's own goes before it."""
+        if processes is not None:
+            self._derive(PROCESSES, processes)
+        if threads is not None and self._word(THREADS) is None:
+            self._derive(THREADS, threads)
+
+    def _derive(self, family: str, value: int) -> None:
+        if family not in self._derived:
+            self._shape = None
+        self._derived[family] = b"%d" % value
+
+    # ---- what is known of it --------------------------------------------------------------------
+
+    @property
+    def cells(self) -> Cells:
+        """The family of each word of :meth:`words`, and the power of ten of its unit."""
+        if self._shape is None:
+            cells = [
+                (family, reading.source.exponent)
+                for reading in self._readings()
+                for family in reading.families
+            ]
+            shape = (*cells, *((family, WHOLE) for family in self._derived))
+            self._shape = _SHAPES.setdefault(shape, shape)
+        return self._shape
+
+    def words(self) -> list[bytes]:
+        """The newest numbers as the kernel's own digits, in the order of :attr:`cells`."""
+        words: list[bytes] = []
+        for reading in self._fast:
+            words += reading.words
+        for reading in self._slow:
+            words += reading.words
+        words += self._derived.values()
+        if self._baseline:
+            for place, (family, _) in enumerate(self.cells):
+                if family in self._baseline:
+                    words[place] = b"%d" % max(int(words[place]) - self._baseline[family], 0)
+        return words
+
+    def values(self) -> dict[str, float]:
+        """The newest numbers in base units (seconds, bytes), by family."""
+        return {
+            family: int(word) / 10**-exponent if exponent else int(word)
+            for (family, exponent), word in zip(self.cells, self.words())
+        }
+
+    def counters(self) -> dict[str, int]:
+        """The kernel's own counters now, in its units: the baseline of a next job in the cgroup."""
+        return {
+            family: int(word)
+            for reading in self._readings()
+            for family, word in zip(reading.families, reading.words)
+            if family.endswith("_total")
+        }
+
+    def _word(self, family: str) -> bytes | None:
+        """The newest digits of one family; None where no file tells it."""
+        reading, index = self._places.get(family, (None, 0))
+        return reading.words[index] if reading and index < len(reading.words) else None
+
+    @property
+    def memory_peak(self) -> int | None:
+        """Bytes; the kernel's own, or where it keeps none the highest that was sampled."""
+        word = self._word(PEAK)
+        return self.highest_memory if word is None else int(word)
 
     @property
     def idle_seconds(self) -> float | None:
         """Seconds up to the last sample without CPU progress; None where CPU is not measured."""
-        if self.cpu.value is None or not len(self.ring):
+        if math.isnan(self._row[CPU_USER]) or not self.samples:
             return None
-        return float(self.ring.row(-1)[TIME] - self._progress_at)
+        return self._row[TIME] - self._progress_at
 
     def has_processes(self) -> bool:
         """Does any process live in the job's cgroups? True where that cannot be told."""
@@ -162,7 +288,7 @@ class JobTrace:
 
     def processes(self) -> int | None:
         """Processes in the job's cgroups, counted now; None where that cannot be told."""
-        for directory in self._directories.values():
+        for directory in self.directories.values():
             try:
                 return sum(
                     KernelFile(os.path.join(cgroup, "cgroup.procs")).read().count(b"\n")
@@ -173,13 +299,11 @@ class JobTrace:
         return None
 
     def close(self) -> None:
-        """Give all descriptors back; the values stay."""
-        for measure in self._measures():
-            measure.close()
-
-    def _measures(self) -> tuple[Measure[object], ...]:
-        return tuple(value for value in vars(self).values() if isinstance(value, Measure))
-
-
-def _some(pressure: parsers.Pressure | None) -> float:
-    return math.nan if pressure is None else pressure.some
+        """Give all descriptors back; the values stay, and are read no more."""
+        self._closed = True
+        for reading in self._readings():
+            reading.file.close()
+        for file in self._cpuset_files:
+            file.close()
+        if self._oom_v1 is not None:
+            self._oom_v1.close()

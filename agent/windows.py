@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from ..jobs.identity import Run
 from ..jobs.windows import FEATURES, TraceWindow
 from ..plugins.layout import JobPath
-from .parsers import MODES, Threads
-from .ring import Ring
-from .threads import Ownership
-from .trace import CPU, CPU_WAITING, IO_WAITING, MEMORY_WAITING, TIME, JobTrace
+from .ownership import Claim
+from .parsers import MODES, STAT_WORDS, stat_cpus
+from .sources import CPU_SYSTEM, CPU_USER, CPU_WAITING, IO_WAITING, MEMORY_WAITING, TIME
+from .threads import ThreadTrace
+from .trace import JobTrace
 
 _THREAD_FEATURES = 6  # the first of FEATURES come from /proc/stat, the rest from the job
 _NAN = math.nan
@@ -20,43 +21,43 @@ _OF_NOBODY = [_NAN] * (len(FEATURES) - _THREAD_FEATURES)
 
 
 def choose_threads(
-    job: JobPath, run: Run, threads: Threads, owners: Mapping[int, Ownership], jobs_here: int
+    job: JobPath,
+    run: Run,
+    online: Sequence[int],
+    claims: Mapping[int, tuple[Claim, ...]],
+    jobs_here: int,
 ) -> dict[int, str | None]:
     """The threads of a run's window and their owners: its own, and those it shares (None).
 
-    Where no cpuset tells, all threads are those of the only job on the node, and of nobody where
+    Where nobody claims a thread, all are those of the only job on the node, and of nobody where
     there are more: the choice is empty then.
     """
-    if not owners:
-        return dict.fromkeys(threads.cpus, run.key) if jobs_here == 1 else {}
+    if not claims:
+        return dict.fromkeys(online, run.key) if jobs_here == 1 else {}
     return {
-        cpu: run.key if owners[cpu].exclusive else None
-        for cpu in threads.cpus
-        if cpu in owners and job in owners[cpu].jobs
+        cpu: run.key if claims[cpu][0].method == "exclusive" else None
+        for cpu in online
+        if any(claim.job == job for claim in claims.get(cpu, ()))
     }
 
 
 def cut(
-    node: str,
-    trace: JobTrace,
-    ring: Ring,
-    threads: Threads,
-    chosen: Mapping[int, str | None],
-    steps: int,
+    node: str, trace: JobTrace, threads: ThreadTrace, chosen: Mapping[int, str | None], steps: int
 ) -> TraceWindow | None:
     """The last ``steps`` steps of a run on the threads chosen; None where there are not so many."""
     rows = trace.ring.rows(steps + 1)
     if not chosen or len(rows) <= steps:
         return None
-    by_time = {row[0]: row for row in ring.rows(ring.capacity)}
-    thread_rows = [by_time.get(row[TIME]) for row in rows]
-    job_features = _job_features(rows, len(trace.cpus.value or threads.cpus))
+    past = threads.past(row[TIME] for row in rows)
+    places = [_places(words) for words in past]
+    cpus = trace.cpuset.effective if trace.cpuset else threads.online
+    job_features = _job_features(rows, len(cpus))
     nobody = [_OF_NOBODY] * steps
     values = array("f")
     for cpu, owner in chosen.items():
-        place = 1 + threads.cpus.index(cpu) * len(MODES)
+        ticks = [_ticks(words, place.get(cpu)) for words, place in zip(past, places)]
         for step, of_job in enumerate(job_features if owner else nobody):
-            values.extend(_thread_features(thread_rows[step], thread_rows[step + 1], place))
+            values.extend(_thread_features(ticks[step], ticks[step + 1]))
             values.extend(of_job)
     seconds = rows[-1][TIME] - rows[0][TIME]
     return TraceWindow(
@@ -69,14 +70,25 @@ def cut(
     )
 
 
-def _thread_features(
-    before: Sequence[float] | None, after: Sequence[float] | None, place: int
-) -> list[float]:
+def _places(words: list[bytes] | None) -> dict[int, int]:
+    """Where the modes of each thread begin among the words of a sample."""
+    if words is None:
+        return {}
+    return {cpu: place * STAT_WORDS + 1 for place, cpu in enumerate(stat_cpus(words))}
+
+
+def _ticks(words: list[bytes] | None, place: int | None) -> list[int] | None:
+    if words is None or place is None:
+        return None
+    return [int(word) for word in words[place : place + len(MODES)]]
+
+
+def _thread_features(before: Sequence[int] | None, after: Sequence[int] | None) -> list[float]:
     """Shares of one step; NaN where it was not sampled or no tick passed."""
     if before is None or after is None:
         return [_NAN] * _THREAD_FEATURES
     # iowait may run backwards (proc_stat(5)): that is no time spent.
-    spent = [max(after[place + i] - before[place + i], 0.0) for i in range(len(MODES))]
+    spent = [max(new - old, 0) for new, old in zip(after, before)]
     total = sum(spent)
     if not total:
         return [_NAN] * _THREAD_FEATURES
@@ -88,13 +100,8 @@ def _job_features(rows: Sequence[Sequence[float]], cpus: int) -> list[list[float
     """CPU seconds per second and CPU, and the three pressures, for each step."""
     features = []
     for before, after in zip(rows, rows[1:]):
-        seconds = after[TIME] - before[TIME]
-        features.append(
-            [
-                (after[CPU] - before[CPU]) / seconds / cpus,
-                (after[CPU_WAITING] - before[CPU_WAITING]) / seconds,
-                (after[MEMORY_WAITING] - before[MEMORY_WAITING]) / seconds,
-                (after[IO_WAITING] - before[IO_WAITING]) / seconds,
-            ]
-        )
+        grown = [(new - old) / (after[TIME] - before[TIME]) for new, old in zip(after, before)]
+        computed = (grown[CPU_USER] + grown[CPU_SYSTEM]) / cpus
+        waited = (grown[column] for column in (CPU_WAITING, MEMORY_WAITING, IO_WAITING))
+        features.append([computed, *waited])
     return features

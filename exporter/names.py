@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# What a job's series are known by. ``node`` is there only where several nodes share one machine.
-JOB = ("scheduler", "jobid", "run", "node")
+# What a job's series are known by. ``node`` is there only where several nodes share one machine,
+# ``slot`` only while nobody has told the id of an HTCondor job.
+JOB = ("scheduler", "jobid", "run", "node", "slot")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,14 @@ _JOB_MEMORY = (
         "jobmend_job_memory_oom_events_total", "Times the limit brought the OOM killer.", *JOB
     ),
     _counter("jobmend_job_memory_oom_kills_total", "Processes the OOM killer ended.", *JOB),
+    _counter(
+        "jobmend_job_memory_limit_hits_total", "Times the limit on the memory was run into.", *JOB
+    ),
+)
+
+_JOB_PROCESSES = (
+    _gauge("jobmend_job_processes", "Processes of the job, by the last census.", *JOB),
+    _gauge("jobmend_job_threads", "Tasks of the job, its processes' threads included.", *JOB),
 )
 
 _JOB_IO = (
@@ -97,7 +106,7 @@ _THREADS = (
     ),
     _gauge(
         "jobmend_thread_job_info",
-        "Whose cpuset holds a hardware thread: one job's alone, or that of several.",
+        "Which job may run on a hardware thread, and how that is known.",
         *("cpu", *JOB, "ownership"),
     ),
 )
@@ -110,16 +119,27 @@ _AGENT = (
     ),
     _gauge("jobmend_build_info", "Version of the agent.", "version"),
     Family("jobmend_agent_sample_duration_seconds", "summary", "Time one sample of all jobs took."),
+    Family("jobmend_agent_sample_jitter_seconds", "summary", "How late samples began."),
     _counter("jobmend_agent_samples_dropped_total", "Samples not taken because one took too long."),
     _counter("jobmend_agent_sample_errors_total", "Samples that failed as a whole."),
     _counter(
         "jobmend_agent_hook_events_total", "Datagrams from hooks by result.", "hook", "result"
     ),
-    _counter("jobmend_agent_attribution_errors_total", "Jobs that could not be named.", "reason"),
+    _counter("jobmend_agent_attribution_errors_total", "What could not be told of jobs.", "reason"),
+    _gauge(
+        "jobmend_agent_collector_success",
+        "Is this part of the page whole (1), or not (0).",
+        "collector",
+    ),
+    _gauge(
+        "jobmend_agent_collector_duration_seconds", "Time this part of the page took.", "collector"
+    ),
+    _gauge("jobmend_agent_kept_files", "Kernel files kept open."),
     _counter(
         "jobmend_agent_unkept_files_total", "Files read by open and close for want of descriptors."
     ),
     _gauge("jobmend_agent_spool_messages", "Messages waiting to be sent.", "kind"),
+    _gauge("jobmend_agent_spool_oldest_seconds", "Age of the oldest message waiting to be sent."),
     _counter(
         "jobmend_agent_spool_dropped_total", "Messages lost because the spool is full.", "kind"
     ),
@@ -130,6 +150,8 @@ _AGENT = (
     _counter("jobmend_agent_uplink_messages_total", "Messages the brain answered.", "result"),
     _counter("process_cpu_seconds_total", "CPU time of the agent."),
     _gauge("process_resident_memory_bytes", "Resident memory of the agent."),
+    _gauge("process_start_time_seconds", "When the agent was started, epoch."),
+    _gauge("process_max_fds", "Files the agent may have open."),
 )
 
 FAMILIES: Mapping[str, Family] = {
@@ -138,6 +160,7 @@ FAMILIES: Mapping[str, Family] = {
         *_JOB_IDENTITY,
         *_JOB_CPU,
         *_JOB_MEMORY,
+        *_JOB_PROCESSES,
         *_JOB_IO,
         *_JOB_PRESSURE,
         *_THREADS,

@@ -46,6 +46,8 @@ class JobFacts:
     attempt: int = 0  # earlier runs of the same piece of work
     parent: str = ""  # key of the run this one repeats
     request: Request = field(default_factory=Request)
+    slot: str = ""  # where HTCondor runs it, such as slot1_1@node1
+    pid: int = 0  # of the job's first process on the node; 0: none yet, or not told
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
-
 _ELLIPSIS = "…"
 
 
@@ -13,6 +11,10 @@ def printable(text: str, limit: int = 200) -> str:
     Terminal escapes, newlines and right-to-left overrides become U+FFFD, so a job's name cannot
     move the cursor, forge a log line or hide what it says.
     """
+    if text.isascii() and text.isprintable():
+        return text if len(text) <= limit else text[: limit - 1] + _ELLIPSIS
+    import unicodedata  # a quarter of a megabyte, which a node with plain names does not need
+
     shown = "".join(
         "\ufffd" if unicodedata.category(char) in _UNSAFE else char for char in text[: limit + 1]
     )

@@ -7,7 +7,6 @@ Unknown fields are passed over, so that a newer agent can speak to an older brai
 
 from __future__ import annotations
 
-import base64
 import binascii
 import json
 from collections.abc import Callable
@@ -73,6 +72,8 @@ def event_body(event: JobEvent) -> dict[str, Any]:
     facts.pop("request", None)
     if request:
         facts["request"] = request
+    if not event.facts.pid:
+        del facts["pid"]
     body: dict[str, Any] = {
         "kind": event.kind.value,
         "run": _set_fields(event.run),
@@ -99,7 +100,7 @@ def window_body(window: TraceWindow) -> dict[str, Any]:
         "threads": list(window.threads),
         "owners": list(window.owners),
         "features": list(window.features),
-        "values": base64.b64encode(window.to_bytes()).decode(),
+        "values": binascii.b2a_base64(window.to_bytes(), newline=False).decode(),
     }
 
 
@@ -134,6 +135,8 @@ def read_window(fields: Fields) -> TraceWindow:
         raise WireError("window.owners", "run keys or nulls are wanted")
     if not features or any(not isinstance(feature, str) for feature in features):
         raise WireError("window.features", "names are wanted, at least one")
+    import base64  # here, because the node side only writes windows
+
     try:
         data = base64.b64decode(fields.text("values", limit=MAX_WINDOW_BYTES), validate=True)
         return TraceWindow(
@@ -172,6 +175,8 @@ def _read_facts(fields: Fields) -> JobFacts:
         attempt=fields.optional(fields.count, "attempt") or 0,
         parent=text("parent", 4 * MAX_NAME + 3),
         request=_read_request(fields.object("request")) if fields.has("request") else Request(),
+        slot=text("slot"),
+        pid=fields.optional(fields.count, "pid") or 0,
     )
 
 

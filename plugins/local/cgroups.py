@@ -19,10 +19,10 @@ LAYOUT = Layout(
         "user.slice/user-*.slice/user@*.service/*/jobmend*/job_*",
         "user.slice/user-*.slice/user@*.service/*/*/jobmend*/job_*",
     ),
-    pattern=re.compile(
-        r"""(?x)
-        (?: .+ / )? jobmend (?: _[^/]+ )? /
-        job_(?P<job>[0-9A-Za-z_.-]{1,64}) \. (?P<run>[0-9A-HJKMNP-TV-Z]{26})
-        """
+    patterns=(
+        re.compile(
+            r"(?:.+/)?jobmend(?:_[^/]+)?/"
+            r"job_(?P<job>[0-9A-Za-z_.-]{1,64})\.(?P<run>[0-9A-HJKMNP-TV-Z]{26})"
+        ),
     ),
 )

@@ -11,24 +11,26 @@ from __future__ import annotations
 import re
 
 from ..layout import Layout
+from .identify import identify, steps
+
+_SCOPE = "*slurmstepd.scope/*"
 
 LAYOUT = Layout(
     scheduler="slurm",
     globs=(
         "slurm/uid_*/job_*",
         "slurm_*/uid_*/job_*",
-        "*.slice/*slurmstepd.scope/*",
-        "*.slice/*.slice/*slurmstepd.scope/*",
+        *(f"{'*.slice/' * depth}{_SCOPE}" for depth in (1, 2, 3)),
     ),
-    # The first lookahead says which paths are meant, the rest reads them: re knows a name once.
-    pattern=re.compile(
-        r"""(?x)
-        (?= slurm (?:_[^/]+)? / uid_\d+ /
-          | (?:[^/]+\.slice/)+ (?:[^/]+_)? slurmstepd\.scope / )
-        (?: slurm_? | (?:[^/]+\.slice/)+ )
-        (?P<node> [^/]+? )??
-        (?: / uid_\d+ / | _? slurmstepd\.scope / )
-        (?: job_ (?P<job>\d+) | (?P<run> [sS][0-9A-HJKMNP-TV-Z]{13} ) )
-        """
+    patterns=(
+        re.compile(r"slurm(?:_(?P<node>[^/]+))?/uid_\d+/job_(?P<job>\d+)", re.ASCII),
+        re.compile(
+            r"(?:[^/]+\.slice/){1,3}(?:(?P<node>[^/]+)_)?slurmstepd\.scope/"
+            r"(?:job_(?P<job>\d+)|(?P<run>[sS][0-9A-HJKMNP-TV-Z]{13}))",
+            re.ASCII,
+        ),
     ),
+    identify=identify,
+    steps=steps,
+    user_cgroups=("step_*/user",),
 )

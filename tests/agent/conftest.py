@@ -36,7 +36,7 @@ def config(tmp_path: Path) -> Config:
             cgroup_root=str(tmp_path / "cgroup"),
             proc_root="/proc",
         ),
-        metrics=Metrics(listen="127.0.0.1:0"),
+        metrics=Metrics(listen="127.0.0.1:0", totals_ttl_seconds=1.0),
         hooks=Hooks(socket=str(tmp_path / "run" / "hook.sock"), grace_seconds=0.5),
         spool=Spool(path=str(tmp_path / "spool.db")),
         window=Window(steps=4, interval_seconds=2.0),

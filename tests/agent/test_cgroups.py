@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from jobmend.agent.cgroups import Hierarchy, find_jobs, hierarchies
+from jobmend.agent.cgroups import Finder, Hierarchy, expand, find_jobs, hierarchies
 from jobmend.plugins.layout import JobPath
 
 TREES = Path(__file__).parents[1] / "trees"
@@ -20,6 +20,7 @@ def test_v1_hierarchies_count_linked_controllers_once(tmp_path: Path) -> None:
         Hierarchy(("cpu", "cpuacct"), f"{tmp_path}/cpu,cpuacct"),
         Hierarchy(("cpuset",), f"{tmp_path}/cpuset"),
         Hierarchy(("memory",), f"{tmp_path}/memory"),
+        Hierarchy(("pids",), f"{tmp_path}/pids"),
     ]
 
 
@@ -54,3 +55,45 @@ def test_jobs_and_mounts_that_come_later_are_found(copy_tree: Callable[[str], Pa
     assert set(find_jobs(hierarchies(str(root)))) == {JobPath("slurm", "5")}
     shutil.rmtree(root / "system.slice")
     assert find_jobs(hierarchies(str(root))) == {}
+
+
+def test_a_slot_of_htcondor_is_its_slice_and_not_what_lies_beside_or_below(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.controllers").touch()
+    base = tmp_path / "system.slice/condor.service/htcondor"
+    name = "_var_lib_condor_execute_slot1_1@h"
+    (base / f"{name}.slice/{name}.scope/control").mkdir(parents=True)
+    (base / f"{name}/sshd.slice/sshd.scope").mkdir(parents=True)
+    ((job, sighting),) = find_jobs(hierarchies(str(tmp_path))).items()
+    assert job == JobPath("htcondor", "", slot="slot1_1@h")
+    assert sighting.directories == {"unified": f"{base}/{name}.slice"}
+
+
+def test_every_change_of_a_job_is_one_in_a_directory_that_was_listed(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.controllers").touch()
+    slices = ["system.slice", "system.slice/slurmstepd.scope", "batch.slice/batch-a.slice"]
+    for path in (*slices, "user.slice/user-1.slice/session-1.scope/deep/deeper", "init.scope"):
+        (tmp_path / path).mkdir(parents=True, exist_ok=True)
+    finder = Finder()
+    assert finder.listed == set()
+    assert finder.find(hierarchies(str(tmp_path))) == {}
+    assert {f"{tmp_path}", *(f"{tmp_path}/{path}" for path in slices)} <= finder.listed
+    assert not [path for path in finder.listed if "deep" in path or path.endswith("init.scope")]
+    job = tmp_path / "system.slice/slurmstepd.scope/job_9"
+    job.mkdir()
+    assert set(finder.find(hierarchies(str(tmp_path)))) == {JobPath("slurm", "9")}
+    assert str(job) not in finder.listed
+
+
+def test_a_name_that_several_globs_match_is_followed_by_all(tmp_path: Path) -> None:
+    for path in ("a.slice/x/1", "a.slice/y", "b/x", "a.slice/x/z"):
+        (tmp_path / path).mkdir(parents=True)
+    (tmp_path / "a.slice/file").touch()
+    globs = ("*.slice/*", "a.slice/x/*", "a*/x/z", "b/*")
+    assert sorted(expand(str(tmp_path), globs)) == [
+        "a.slice/x",
+        "a.slice/x/1",
+        "a.slice/x/z",
+        "a.slice/y",
+        "b/x",
+    ]
+    assert expand(str(tmp_path / "nowhere"), globs) == []

@@ -87,7 +87,9 @@ def test_a_job_from_its_start_to_its_exit(daemon: Daemon, config: Config, tree: 
     assert (window.node, window.steps, set(window.owners)) == ("n1", 4, {RUN.key})
     page = node.page().decode()
     assert f'jobmend_job_exit_info{{{known},kind="error",code="3"}} 1' in page
-    assert "jobmend_job_memory_current_bytes" not in page  # gone with the cgroup
+    assert f"jobmend_job_memory_current_bytes{{{known}}} 1916928" in page  # its last numbers
+    until(lambda: "jobmend_job_memory_current_bytes" not in node.page().decode())
+    assert f"jobmend_job_exit_info{{{known}" in node.page().decode()
 
 
 def test_ends_are_told_though_sampling_is_broken(

@@ -51,7 +51,7 @@ def test_without_descriptors_files_are_opened_each_time_and_that_is_said(
     assert kept.unkept_reads == 2
     assert [record.message for record in caplog.records] == [
         "no file descriptor is free, so files are opened at each sample; "
-        "raise LimitNOFILE of the agent (6 for each job)"
+        "raise LimitNOFILE of the agent (20 for each job)"
     ]
     path.unlink()
     assert files[0].read() == b"1\n"  # kept
@@ -64,8 +64,9 @@ def test_closing_gives_the_room_back(tmp_path: Path) -> None:
     path.write_bytes(b"1\n")
     kept = Descriptors(limit=1)
     KernelFile(str(path), kept).close()
+    assert kept.open == 0
     KernelFile(str(path), kept).read()
-    assert kept.unkept_reads == 0
+    assert (kept.open, kept.unkept_reads) == (1, 0)
 
 
 def test_a_file_that_is_not_there_is_an_error_at_once(tmp_path: Path) -> None:

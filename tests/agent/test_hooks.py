@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pwd
@@ -113,6 +114,38 @@ def test_others_may_tell_of_local_jobs_under_their_own_name() -> None:
     assert (caught.value.result, caught.value.hook) == ("untrusted", "start")
     with pytest.raises(Refused):
         judged(event(LOCAL), -1)  # the kernel named nobody
+
+
+CONDOR = Run("c1", "htcondor", "2.0", "n1#2.0#900#990")
+
+
+def test_htcondors_hooks_speak_for_the_user_they_run_as() -> None:
+    asked: list[tuple[str, str, int]] = []
+
+    def alices(scheduler: str, slot: str, uid: int) -> bool:
+        asked.append((scheduler, slot, uid))
+        return uid == 4_000_000
+
+    def told(uid: int, slot: str) -> JobEvent:
+        facts = JobFacts(user="root", slot=slot)
+        sent = dataclasses.replace(event(CONDOR), facts=facts)
+        return judge(Datagram(wire.dumps(sent), 1, uid), frozenset({0}), alices)
+
+    assert told(4_000_000, "slot1@n1").facts == JobFacts(user="4000000", slot="slot1@n1")
+    with pytest.raises(Refused, match="in slot slot1@n1 there are processes of other users") as no:
+        told(4_000_001, "slot1@n1")
+    assert (no.value.result, no.value.hook) == ("untrusted", "start")
+    assert asked == [("htcondor", "slot1@n1", 4_000_000), ("htcondor", "slot1@n1", 4_000_001)]
+    assert told(4_000_001, "").facts.user == "4000001"  # of a job, and of no slot
+    assert told(0, "slot1@n1").facts.user == "root"
+    with pytest.raises(Refused):
+        told(-1, "")
+
+
+def test_without_a_look_at_the_slots_nobody_may_claim_one() -> None:
+    sent = dataclasses.replace(event(CONDOR), facts=JobFacts(slot="slot1"))
+    with pytest.raises(Refused):
+        judged(sent, 4_000_000)
 
 
 GARBAGE = [

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from array import array
 from pathlib import Path
 
@@ -152,4 +153,16 @@ def test_what_was_added_survives_kill_9(tmp_path: Path) -> None:
     kept = [int(one.run.job_id) for one in read(spool, 100_000) if isinstance(one, JobEvent)]
     assert kept[: last + 1] == list(range(last + 1))
     assert len(kept) <= last + 2  # at most the one that was written and not yet said
+    spool.close()
+
+
+def test_the_age_is_that_of_the_oldest_message(tmp_path: Path) -> None:
+    spool = Spool(str(tmp_path / "spool.db"), 100)
+    assert spool.age(time.time()) == 0.0
+    before = int(time.time())
+    spool.add([event(1)])
+    spool.add([event(2)])
+    assert 60.0 <= spool.age(before + 62.0) <= 62.0
+    spool.settle(spool.oldest(10, 10**9), {})
+    assert spool.age(before + 62.0) == 0.0
     spool.close()

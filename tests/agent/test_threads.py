@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from jobmend.agent import parsers
 from jobmend.agent.cgroups import Sighting
 from jobmend.agent.config import Config, Sample
 from jobmend.agent.files import Descriptors
-from jobmend.agent.parsers import Threads
+from jobmend.agent.ownership import Claim
 from jobmend.agent.sampler import Sampler
-from jobmend.agent.threads import Ownership, ThreadTrace, owners
+from jobmend.agent.sources import TICK
+from jobmend.agent.threads import ThreadTrace
 from jobmend.agent.trace import JobTrace
 from jobmend.agent.windows import choose_threads, cut
 from jobmend.jobs.identity import Run
@@ -20,32 +20,17 @@ from jobmend.plugins.layout import JobPath
 
 A, B = JobPath("slurm", "1"), JobPath("slurm", "2")
 RUN = Run("c1", "slurm", "1", "0")
-CPUS = Threads((0, 1, 2), [0] * 24)
-
-
-def test_threads_are_owned_alone_together_or_by_nobody() -> None:
-    assert owners({A: (0, 1), B: (1, 2)}) == {
-        0: Ownership((A,), True),
-        1: Ownership((A, B), False),
-        2: Ownership((B,), True),
-    }
-
-
-def test_a_job_on_the_whole_node_shares_where_others_are() -> None:
-    whole = owners({A: (0, 1, 2, 3), B: (3,)})
-    assert [whole[cpu].exclusive for cpu in range(4)] == [True, True, True, False]
-
-
-def test_beside_a_job_without_a_cpuset_nothing_is_exclusive() -> None:
-    assert owners({A: (0,), B: None}) == {0: Ownership((A,), False)}
-    assert owners({A: None, B: None}) == {}
 
 
 def test_the_threads_of_a_window() -> None:
-    held = owners({A: (0, 1), B: (1, 2)})
-    assert choose_threads(A, RUN, CPUS, held, 2) == {0: RUN.key, 1: None}
-    assert choose_threads(A, RUN, CPUS, {}, 1) == dict.fromkeys((0, 1, 2), RUN.key)
-    assert choose_threads(A, RUN, CPUS, {}, 2) == {}
+    held = {
+        0: (Claim(A, "exclusive"),),
+        1: (Claim(A, "shared"), Claim(B, "shared")),
+        2: (Claim(B, "exclusive"),),
+    }
+    assert choose_threads(A, RUN, (0, 1, 2), held, 2) == {0: RUN.key, 1: None}
+    assert choose_threads(A, RUN, (0, 1, 2), {}, 1) == dict.fromkeys((0, 1, 2), RUN.key)
+    assert choose_threads(A, RUN, (0, 1, 2), {}, 2) == {}
 
 
 def write_stat(proc: Path, ticks: dict[int, list[int]], blocked: int = 0) -> None:
@@ -56,33 +41,50 @@ def write_stat(proc: Path, ticks: dict[int, list[int]], blocked: int = 0) -> Non
 
 @pytest.fixture
 def threads(tmp_path: Path) -> ThreadTrace:
-    return ThreadTrace(str(tmp_path), 9, Descriptors())
+    return ThreadTrace(str(tmp_path), 9, 9, Descriptors())
 
 
-def test_a_thread_that_goes_offline_starts_the_ring_anew(
+def test_a_thread_that_goes_offline_starts_the_slow_ring_anew(
     tmp_path: Path, threads: ThreadTrace
 ) -> None:
+    assert (threads.online, threads.lines) == ((), b"")
     write_stat(tmp_path, {0: [1] * 8, 1: [1] * 8})
     threads.sample(0.0)
     threads.sample(1.0)
-    assert threads.ring is not None and len(threads.ring) == 2
+    assert threads.online == (0, 1) and threads.others(1.0, None) is not None
     write_stat(tmp_path, {1: [2] * 8})
     threads.sample(2.0)
-    assert threads.latest == Threads((1,), [2] * 8)
-    assert (len(threads.ring), threads.ring.width) == (1, 9)
+    assert [threads.online, threads.lines] == [(1,), b"cpu1 2 2 2 2 2 2 2 2 0 0\n"]
+    assert threads.others(1.0, None) is None
 
 
-def test_the_surroundings_of_a_job_are_what_programs_took_on_its_threads(
+def test_the_others_are_what_programs_took_on_a_jobs_threads(
     tmp_path: Path, threads: ThreadTrace
 ) -> None:
-    assert math.isnan(threads.surroundings(None).computing)
-    tick = parsers.seconds(1)
+    assert threads.others(0.0, None) is None
+    nothing = {0: [0] * 8, 1: [0] * 8}
+    write_stat(tmp_path, nothing, blocked=3)
+    threads.sample(100.0)
     ticks = {0: [10, 2, 99, 99, 99, 99, 99, 1], 1: [100, 0, 0, 0, 0, 0, 0, 0]}  # user nice … steal
     write_stat(tmp_path, ticks, blocked=3)
-    threads.sample(100.0)
     threads.sample(102.0)
-    assert threads.surroundings((0,)) == pytest.approx((13 * tick, 6.0))
-    assert threads.surroundings(None) == pytest.approx((113 * tick, 6.0))
+    tick = 10.0**TICK
+    assert threads.others(2.0, (0,)) == pytest.approx((13 * tick, 6.0))
+    assert threads.others(2.0, None) == pytest.approx((113 * tick, 6.0))
+    assert threads.others(2.1, None) is None
+
+
+def test_between_slow_samples_the_lines_alone_are_kept(
+    tmp_path: Path, threads: ThreadTrace
+) -> None:
+    write_stat(tmp_path, {0: [1] * 8})
+    threads.sample(0.0)
+    write_stat(tmp_path, {0: [5] * 8})
+    threads.sample(0.1, slow=False)
+    assert threads.lines.startswith(b"cpu0 5 ")
+    first, second, third = threads.past((0.0, 0.05, 0.1))
+    assert (first and first[1], second, third and third[1]) == (b"1", None, b"5")
+    assert threads.others(0.05, None) is None
 
 
 def test_threads_that_cannot_be_sampled_are_logged_once(
@@ -114,10 +116,9 @@ def test_a_window_holds_the_shares_of_each_step(tmp_path: Path, threads: ThreadT
         (job / "cpu.pressure").write_text(f"some total={second * 250000}\n")
         trace.sample(float(second), 1000.0 + second)
         threads.sample(float(second))
-    assert threads.ring is not None and threads.latest is not None
     chosen = {0: RUN.key, 1: None}
-    assert cut("n1", trace, threads.ring, threads.latest, chosen, 3) is None
-    window = cut("n1", trace, threads.ring, threads.latest, chosen, 2)
+    assert cut("n1", trace, threads, chosen, 3) is None
+    window = cut("n1", trace, threads, chosen, 2)
     assert window is not None
     assert (window.shape, window.owners) == ((2, 2, len(FEATURES)), (RUN.key, None))
     assert (window.start, window.step_seconds) == (1000.0, 1.0)
@@ -140,6 +141,5 @@ def test_steps_whose_threads_were_not_sampled_are_not_measured(
         trace.sample(float(second), float(second))
         if second != 1:
             threads.sample(float(second))
-    assert threads.ring is not None and threads.latest is not None
-    window = cut("n1", trace, threads.ring, threads.latest, {0: RUN.key}, 2)
+    window = cut("n1", trace, threads, {0: RUN.key}, 2)
     assert window is not None and all(math.isnan(value) for value in window.values)

@@ -33,6 +33,8 @@ EVENT = JobEvent(
         attempt=2,
         parent="alpha/slurm/41/0",
         request=Request(cpus=2, memory_bytes=1 << 30, walltime_seconds=60),
+        slot="slot1_1@n1",
+        pid=80462,
     ),
     exit=slurm_exit("OUT_OF_MEMORY", 0, 125, "memory"),
     trace=TraceSummary(12.5, 60, 10.0, 1.0, 0.0, 1 << 20, 1 << 30, 1, 0.1, 0.2, 0.3),
@@ -65,6 +67,13 @@ def test_an_event_survives_the_wire() -> None:
     assert wire.loads(wire.dumps(bare)) == bare
 
 
+def test_an_event_of_before_slots_and_pids_is_read() -> None:
+    read = wire.loads(json.dumps(document(facts__slot=None, facts__pid=None)).encode())
+    assert isinstance(read, JobEvent)
+    assert (read.facts.slot, read.facts.pid, read.facts.user) == ("", 0, "ada")
+    assert "pid" not in wire.event_body(read)["facts"]
+
+
 def test_a_window_survives_the_wire_with_its_gaps() -> None:
     read = wire.loads(wire.dumps(window()))
     assert isinstance(read, TraceWindow)
@@ -91,6 +100,8 @@ def test_a_window_survives_the_wire_with_its_gaps() -> None:
         ({"facts__name": "x" * 257}, "event.facts.name", "longer than 256"),
         ({"facts__request__memory_bytes": 1.5}, "event.facts.request.memory_bytes", "whole"),
         ({"facts__request__cpus": []}, "event.facts.request.cpus", "a list"),
+        ({"facts__slot": 1}, "event.facts.slot", "a number, a string"),
+        ({"facts__pid": -1}, "event.facts.pid", "negative"),
         ({"exit__kind": "melted"}, "event.exit.kind", "melted"),
         ({"exit__code": 2**64}, "event.exit.code", "64 bits"),
         ({"trace__samples": -1}, "event.trace.samples", "negative"),

@@ -1,0 +1,45 @@
+"""Keeping the agent's own memory small: what glibc's allocator would otherwise keep for speed.
+
+mallopt(3): with threads, malloc makes arenas of their own for them, each with its own free space.
+The agent's threads hardly ever allocate at the same time, so one arena serves them all. Large
+pieces are mapped one by one and unmapped when they are free.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import sys
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8  # <malloc.h>
+_LARGE = 64 * 1024  # bytes; such as a page of metrics, whose memory goes back at once
+
+# What only the start needs. Their memory stays with the process, and jobs are measured in it.
+_OF_THE_START = ("argparse", "gettext", "tomllib", "tomllib._parser", "tomli", "tomli._parser")
+
+log = logging.getLogger(__name__)
+
+
+def keep_small() -> None:
+    """Let all threads of this process share one arena; call it before any is started."""
+    _call("mallopt", _M_ARENA_MAX, 1)
+    _call("mallopt", _M_MMAP_THRESHOLD, _LARGE)
+    _call("mallopt", _M_TRIM_THRESHOLD, _LARGE)
+    _call("mallopt", _M_TOP_PAD, _LARGE // 4)
+
+
+def forget_the_start() -> None:
+    """Unload what only the start needs, and give free memory back to the kernel."""
+    for name in _OF_THE_START:
+        sys.modules.pop(name, None)
+    gc.collect()
+    _call("malloc_trim", 0)
+
+
+def _call(name: str, *numbers: int) -> None:
+    try:
+        import ctypes
+
+        getattr(ctypes.CDLL(None), name)(*numbers)
+    except (ImportError, OSError, AttributeError) as error:  # another C library than glibc
+        log.debug("%s is not there: %s", name, error)

@@ -1,0 +1,1 @@
+"""HTCondor: where the cgroups of slots lie, and whose job runs in one."""
