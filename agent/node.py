@@ -114,14 +114,14 @@ class Node:
 
     def _warn(self, now: float, epoch: float) -> list[wire.Message]:
         """The warnings that hold now and were not told before."""
-        watch = self.config.watch
+        watch, period = self.config.watch, self.config.sample.period_seconds
         if now - self._warned_at < min(watch.stall_seconds, watch.contention_seconds) / 20:
             return []
         self._warned_at = now
         told = (
             self.registry.warn(trace, kind, epoch)
             for trace in self.sampler.jobs.values()
-            for kind in warnings(trace, self.sampler.threads, watch)
+            for kind in warnings(trace, self.sampler.threads, watch, period)
         )
         return [warning for warning in told if warning is not None]
 

@@ -6,18 +6,20 @@ import struct
 from array import array
 from collections.abc import Sequence
 
+NUMBER_BYTES = 4  # a float32
+
 
 class Ring:
-    """The last ``capacity`` rows of ``width`` doubles each, in one array that never grows."""
+    """The last ``capacity`` rows of ``width`` float32 each, in one array that never grows."""
 
     def __init__(self, width: int, capacity: int) -> None:
-        """Make room at once: 8 bytes a number. ValueError for no room at all."""
+        """Make room at once: NUMBER_BYTES a number. ValueError for no room at all."""
         if width < 1 or capacity < 1:
             raise ValueError(f"a ring of {capacity} rows of {width} holds nothing")
         self.width = width
         self.capacity = capacity
-        self._pack = struct.Struct(f"{width}d")
-        self._values: array[float] = array("d", bytes(self._pack.size * capacity))
+        self._pack = struct.Struct(f"{width}f")
+        self._values: array[float] = array("f", bytes(self._pack.size * capacity))
         self._rows = 0  # ever pushed
 
     def __len__(self) -> int:
@@ -33,26 +35,29 @@ class Ring:
             raise ValueError(f"{len(row)} numbers for a row of {self.width}") from None
         self._rows += 1
 
-    def row(self, index: int) -> array[float]:
-        """A row by its place: 0 is the oldest it holds, -1 the newest. IndexError beyond."""
-        held = len(self)
-        if not -held <= index < held:
-            raise IndexError(f"row {index} of {held}")
-        place = self._rows - held + index if index >= 0 else self._rows + index
-        start = place % self.capacity * self.width
-        return self._values[start : start + self.width]
-
     def rows(self, count: int) -> list[array[float]]:
         """The newest ``count`` rows, or as many as there are, oldest first."""
-        held = len(self)
-        return [self.row(index) for index in range(max(held - count, 0), held)]
+        return [
+            part[start : start + self.width]
+            for part in self._newest(count)
+            for start in range(0, len(part), self.width)
+        ]
 
-    def since(self, column: int, least: float) -> array[float] | None:
-        """The newest row whose ``column``, which ascends, is at most ``least``; None if none is."""
-        if not len(self) or self.row(0)[column] > least:
-            return None
-        low, high = 0, len(self) - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if self.row(middle)[column] <= least else (low, middle - 1)
-        return self.row(low)
+    def sums(self, count: int) -> list[float]:
+        """The sum of each column over the newest ``count`` rows, or as many as there are."""
+        parts = self._newest(count)
+        return [
+            sum(sum(part[column :: self.width]) for part in parts) for column in range(self.width)
+        ]
+
+    def _newest(self, count: int) -> tuple[array[float], array[float]]:
+        """The values of the newest ``count`` rows, in two pieces where they go round the end."""
+        count = min(count, len(self))
+        end = self._rows % self.capacity
+        begin = end - count
+        if begin >= 0:
+            return self._part(begin, end), self._values[:0]
+        return self._part(begin + self.capacity, self.capacity), self._part(0, end)
+
+    def _part(self, begin: int, end: int) -> array[float]:
+        return self._values[begin * self.width : end * self.width]

@@ -15,8 +15,9 @@ from . import parsers
 from .cgroups import UNIFIED
 from .parsers import Words
 
-# Columns of a row of a job's ring, in seconds; NaN where the kernel does not tell.
-TIME, CPU_USER, CPU_SYSTEM, CPU_WAITING, MEMORY_WAITING, IO_WAITING = range(6)
+# Columns of a row of a job's ring: what was spent from one sample to the next, in seconds;
+# NaN where the kernel does not tell.
+SECONDS, CPU_USER, CPU_SYSTEM, CPU_WAITING, MEMORY_WAITING, IO_WAITING = range(6)
 COLUMNS = 6
 
 # A word is a number of these powers of ten of the base unit: written behind the kernel's digits,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import bisect
 import os
+from array import array
 from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from .files import Descriptors, KernelFile
 from .parsers import MODES, STAT_WORDS, Stat, proc_stat, stat_cpus, stat_words
-from .ring import Ring
 from .sources import TICK
 
 # Time that programs take, here or in other virtual machines. What the kernel does is left out: a
 # job's own synced writes make kernel threads and interrupts busy on its threads.
 _COMPUTING = tuple(1 + MODES.index(mode) for mode in ("user", "nice", "steal"))
-_TIME, _BLOCKED, _FIRST_THREAD = range(3)  # columns of the slow ring
+_SAME_MOMENT = 0.001  # seconds; less than any two samples are apart
 
 
 class Others(NamedTuple):
@@ -35,10 +36,9 @@ class ThreadTrace:
         """Read ``stat`` below ``proc_root``; keep ``steps`` samples, ``slow_rows`` of slow ones."""
         self._path = os.path.join(proc_root, "stat")
         self._kept = kept
-        self._slow_rows = slow_rows
         self._file: KernelFile | None = None
         self._history: deque[tuple[float, bytes]] = deque(maxlen=steps)
-        self._slow: Ring | None = None
+        self._slow: deque[tuple[float, float, array[int]]] = deque(maxlen=slow_rows)
         self._blocked_seconds = 0.0
         self._online: tuple[int, ...] = ()
         self._names: list[bytes] = []
@@ -58,10 +58,9 @@ class ThreadTrace:
         words = stat_words(stat.lines)
         if words[::STAT_WORDS] != self._names:  # a thread went on- or offline
             self._names, self._online = words[::STAT_WORDS], stat_cpus(words)
-            self._slow = Ring(_FIRST_THREAD + len(self._online), self._slow_rows)
+            self._slow.clear()
         ticks = (map(int, words[column::STAT_WORDS]) for column in _COMPUTING)
-        assert self._slow is not None
-        self._slow.push([now, self._blocked_seconds, *map(sum, zip(*ticks))])
+        self._slow.append((now, self._blocked_seconds, array("Q", map(sum, zip(*ticks)))))
 
     @property
     def online(self) -> tuple[int, ...]:
@@ -74,28 +73,34 @@ class ThreadTrace:
         return self._history[-1][1] if self._history else b""
 
     def past(self, times: Iterable[float]) -> list[list[bytes] | None]:
-        """The words of the samples taken at ``times``; None for one that is not kept."""
-        kept = dict(self._history)
-        return [stat_words(kept[time]) if time in kept else None for time in times]
+        """The words of the samples taken at ``times``, ascending; None for one that is not kept."""
+        kept = list(self._history)
+        moments = [moment for moment, _ in kept]
+        found: list[list[bytes] | None] = []
+        for time in times:
+            place = bisect.bisect_left(moments, time - _SAME_MOMENT)
+            near = place < len(kept) and moments[place] <= time + _SAME_MOMENT
+            found.append(stat_words(kept[place][1]) if near else None)
+        return found
 
     def others(self, seconds: float, cpus: Iterable[int] | None) -> Others | None:
         """What everybody did on ``cpus`` (None: on all) in the last ``seconds``.
 
         None where what is known is younger.
         """
-        if self._slow is None or not len(self._slow):
+        if not self._slow:
             return None
-        last = self._slow.row(-1)
-        before = self._slow.since(_TIME, last[_TIME] - seconds)
+        now, blocked, ticks = self._slow[-1]
+        old_enough = (row for row in reversed(self._slow) if row[0] <= now - seconds)
+        before = next(old_enough, None)
         if before is None:
             return None
+        _, blocked_before, ticks_before = before
         wanted = set(self._online if cpus is None else cpus)
-        ticks = sum(
-            last[column] - before[column]
-            for column, cpu in enumerate(self._online, _FIRST_THREAD)
-            if cpu in wanted
+        grown = sum(
+            new - old for cpu, new, old in zip(self._online, ticks, ticks_before) if cpu in wanted
         )
-        return Others(ticks * 10.0**TICK, last[_BLOCKED] - before[_BLOCKED])
+        return Others(grown * 10.0**TICK, blocked - blocked_before)
 
     def close(self) -> None:
         """Give the descriptor back."""

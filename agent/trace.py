@@ -22,9 +22,9 @@ from .sources import (
     CURRENT,
     OOM,
     PEAK,
+    SECONDS,
     SOURCES,
     STAT,
-    TIME,
     WHOLE,
 )
 
@@ -55,6 +55,7 @@ class JobTrace:
         self.started_epoch = epoch
         self.ended_epoch = epoch  # of the last sample
         self.samples = 0
+        self.sampled_at = math.nan
         self.busiest_share = 0.0  # of a core, over BUSY_SAMPLES
         self.highest_memory: int | None = None  # of the sampled current
         self.cgroup = ""
@@ -72,7 +73,8 @@ class JobTrace:
         self._derived: dict[str, bytes] = {}
         self._shape: Cells | None = None
         self._complete = self._closed = False
-        self._row = [math.nan] * COLUMNS
+        self._row = [math.nan] * COLUMNS  # counters as last read, and when they were sampled
+        self._pushed = self._row  # as of the last sample
         self._progress_at = math.nan
 
     # ---- where it is read from ------------------------------------------------------------------
@@ -137,15 +139,20 @@ class JobTrace:
 
     def sample(self, now: float, epoch: float, *, slow: bool = True) -> None:
         """Read what is due and remember it under the time ``now``; ``slow``: everything is due."""
-        row = self._row
-        before, at = row[CPU_USER] + row[CPU_SYSTEM], row[TIME]
+        row, before = self._row, self._pushed
         if refresh(self._fast, row):
             self._changed()
-        row[TIME] = now
-        # Written so that a sample without a CPU reading counts as progress, not as idleness.
-        if not row[CPU_USER] + row[CPU_SYSTEM] - before < IDLE_SHARE * (now - at):
+        row[SECONDS] = now
+        if self.samples:
+            step = [new - old for new, old in zip(row, before)]
+            self.ring.push(step)
+            # Written so that a step without a CPU reading counts as progress, not as idleness.
+            if not step[CPU_USER] + step[CPU_SYSTEM] < IDLE_SHARE * step[SECONDS]:
+                self._progress_at = now
+        else:
             self._progress_at = now
-        self.ring.push(row)
+        self._pushed = row.copy()
+        self.sampled_at = now
         self.samples += 1
         self.ended_epoch = epoch
         if slow:
@@ -159,7 +166,7 @@ class JobTrace:
         if refresh(self._fast, self._row):
             self._changed()
         if self._row[CPU_USER] + self._row[CPU_SYSTEM] > before:
-            self._progress_at = self._row[TIME] = now
+            self._progress_at = now
         self.ended_epoch = epoch
         self._sample_slowly()
 
@@ -199,11 +206,10 @@ class JobTrace:
                 self._derive(WORKING_SET, max(int(current) - int(inactive), 0))
 
     def _follow_busiest(self) -> None:
-        if len(self.ring) <= BUSY_SAMPLES:
+        if len(self.ring) < BUSY_SAMPLES:
             return
-        before, last = self.ring.row(-1 - BUSY_SAMPLES), self.ring.row(-1)
-        spent = last[CPU_USER] + last[CPU_SYSTEM] - before[CPU_USER] - before[CPU_SYSTEM]
-        share = spent / (last[TIME] - before[TIME])
+        spent = self.ring.sums(BUSY_SAMPLES)
+        share = (spent[CPU_USER] + spent[CPU_SYSTEM]) / spent[SECONDS]
         if share > self.busiest_share:  # NaN is not
             self.busiest_share = share
 
@@ -280,7 +286,7 @@ class JobTrace:
         """Seconds up to the last sample without CPU progress; None where CPU is not measured."""
         if math.isnan(self._row[CPU_USER]) or not self.samples:
             return None
-        return self._row[TIME] - self._progress_at
+        return max(self.sampled_at - self._progress_at, 0.0)
 
     def has_processes(self) -> bool:
         """Does any process live in the job's cgroups? True where that cannot be told."""

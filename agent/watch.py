@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..jobs.events import EventKind
 from .config import Watch
-from .sources import CPU_USER, CPU_WAITING, IO_WAITING, TIME
+from .sources import CPU_USER, CPU_WAITING, IO_WAITING, SECONDS
 from .threads import ThreadTrace
 from .trace import JobTrace
 
@@ -23,21 +23,19 @@ def stalls(trace: JobTrace, watch: Watch) -> bool:
     )
 
 
-def suffers(trace: JobTrace, threads: ThreadTrace, watch: Watch) -> bool:
+def suffers(trace: JobTrace, threads: ThreadTrace, watch: Watch, steps: int) -> bool:
     """Do others take what the run waits for, for ``contention_share`` of ``contention_seconds``?
+
+    So many seconds are ``steps`` of the ring.
 
     CPU: it waits that long, and others compute that long on the threads it may use. I/O: it waits
     that long, and beyond its own tasks that many wait for I/O too. A run that waits alone is its
     own trouble: too many threads of its own, or many small synced writes.
     """
-    if not len(trace.ring):
+    if len(trace.ring) < steps:
         return False
-    last = trace.ring.row(-1)
-    before = trace.ring.since(TIME, last[TIME] - watch.contention_seconds)
-    if before is None:
-        return False
-    grown = [new - old for new, old in zip(last, before)]
-    enough = watch.contention_share * grown[TIME]
+    grown = trace.ring.sums(steps)
+    enough = watch.contention_share * grown[SECONDS]
     waits_for_cpu, waits_for_io = grown[CPU_WAITING] >= enough, grown[IO_WAITING] >= enough
     if not (waits_for_cpu or waits_for_io):
         return False
@@ -51,11 +49,14 @@ def suffers(trace: JobTrace, threads: ThreadTrace, watch: Watch) -> bool:
     return waits_for_io and others.blocked - own >= enough
 
 
-def warnings(trace: JobTrace, threads: ThreadTrace, watch: Watch) -> list[EventKind]:
-    """The warnings that hold for a run now."""
+def warnings(
+    trace: JobTrace, threads: ThreadTrace, watch: Watch, period_seconds: float
+) -> list[EventKind]:
+    """The warnings that hold now for a run that is sampled every ``period_seconds``."""
     found = []
     if stalls(trace, watch):
         found.append(EventKind.STALL)
-    if suffers(trace, threads, watch):
+    steps = max(round(watch.contention_seconds / period_seconds), 1)
+    if suffers(trace, threads, watch, steps):
         found.append(EventKind.CONTENTION)
     return found

@@ -11,7 +11,7 @@ from ..jobs.windows import FEATURES, TraceWindow
 from ..plugins.layout import JobPath
 from .ownership import Claim
 from .parsers import MODES, STAT_WORDS, stat_cpus
-from .sources import CPU_SYSTEM, CPU_USER, CPU_WAITING, IO_WAITING, MEMORY_WAITING, TIME
+from .sources import CPU_SYSTEM, CPU_USER, CPU_WAITING, IO_WAITING, MEMORY_WAITING, SECONDS
 from .threads import ThreadTrace
 from .trace import JobTrace
 
@@ -45,10 +45,10 @@ def cut(
     node: str, trace: JobTrace, threads: ThreadTrace, chosen: Mapping[int, str | None], steps: int
 ) -> TraceWindow | None:
     """The last ``steps`` steps of a run on the threads chosen; None where there are not so many."""
-    rows = trace.ring.rows(steps + 1)
-    if not chosen or len(rows) <= steps:
+    rows = trace.ring.rows(steps)
+    if not chosen or len(rows) < steps:
         return None
-    past = threads.past(row[TIME] for row in rows)
+    past = threads.past(_times(rows, trace.sampled_at))
     places = [_places(words) for words in past]
     cpus = trace.cpuset.effective if trace.cpuset else threads.online
     job_features = _job_features(rows, len(cpus))
@@ -59,7 +59,7 @@ def cut(
         for step, of_job in enumerate(job_features if owner else nobody):
             values.extend(_thread_features(ticks[step], ticks[step + 1]))
             values.extend(of_job)
-    seconds = rows[-1][TIME] - rows[0][TIME]
+    seconds = sum(row[SECONDS] for row in rows)
     return TraceWindow(
         node=node,
         start=trace.ended_epoch - seconds,
@@ -68,6 +68,14 @@ def cut(
         owners=tuple(chosen.values()),
         values=values,
     )
+
+
+def _times(rows: Sequence[Sequence[float]], last: float) -> list[float]:
+    """When the samples were taken that ``rows`` lie between; the newest at ``last``."""
+    times = [last]
+    for row in reversed(rows):
+        times.append(times[-1] - row[SECONDS])
+    return times[::-1]
 
 
 def _places(words: list[bytes] | None) -> dict[int, int]:
@@ -99,9 +107,9 @@ def _thread_features(before: Sequence[int] | None, after: Sequence[int] | None) 
 def _job_features(rows: Sequence[Sequence[float]], cpus: int) -> list[list[float]]:
     """CPU seconds per second and CPU, and the three pressures, for each step."""
     features = []
-    for before, after in zip(rows, rows[1:]):
-        grown = [(new - old) / (after[TIME] - before[TIME]) for new, old in zip(after, before)]
-        computed = (grown[CPU_USER] + grown[CPU_SYSTEM]) / cpus
-        waited = (grown[column] for column in (CPU_WAITING, MEMORY_WAITING, IO_WAITING))
+    for row in rows:
+        spent = [value / row[SECONDS] for value in row]
+        computed = (spent[CPU_USER] + spent[CPU_SYSTEM]) / cpus
+        waited = (spent[column] for column in (CPU_WAITING, MEMORY_WAITING, IO_WAITING))
         features.append([computed, *waited])
     return features

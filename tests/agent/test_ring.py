@@ -14,16 +14,15 @@ def test_the_oldest_row_goes() -> None:
     assert len(ring) == 3
     assert [list(row) for row in ring.rows(9)] == [[2, -2], [3, -3], [4, -4]]
     assert [list(row) for row in ring.rows(1)] == [[4, -4]]
-    assert list(ring.row(0)) == [2, -2]
-    assert list(ring.row(-3)) == [2, -2]
+    assert ring.rows(0) == Ring(1, 2).rows(5) == []
 
 
-def test_beyond_its_ends_is_an_index_error() -> None:
-    ring = Ring(1, 2)
-    assert ring.rows(5) == []
-    for index in (0, -1):
-        with pytest.raises(IndexError):
-            ring.row(index)
+def test_sums_of_columns() -> None:
+    ring = Ring(2, 3)
+    assert ring.sums(4) == [0, 0]
+    for number in range(5):
+        ring.push((number, 10 * number))
+    assert [ring.sums(count) for count in (1, 2, 3, 4)] == [[4, 40], [7, 70], [9, 90], [9, 90]]
 
 
 def test_rows_of_the_wrong_width_and_rings_of_nothing_are_refused() -> None:
@@ -40,12 +39,4 @@ def test_it_is_the_tail_of_what_was_pushed(pushed: list[float], room: int, asked
         ring.push((value,))
     tail = pushed[max(len(pushed) - min(room, asked), 0) :]
     assert [row[0] for row in ring.rows(asked)] == tail
-
-
-def test_the_newest_row_of_a_time_is_found() -> None:
-    ring = Ring(2, 4)
-    assert ring.since(0, 10.0) is None
-    for time in range(6):
-        ring.push((time, -time))
-    found = [ring.since(0, at) for at in (1.9, 2.0, 3.5, 5.0, 99.0)]
-    assert [row and list(row) for row in found] == [None, [2, -2], [3, -3], [5, -5], [5, -5]]
+    assert ring.sums(asked)[0] == pytest.approx(sum(tail), nan_ok=True)

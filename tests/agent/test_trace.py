@@ -123,7 +123,8 @@ def test_controllers_that_come_one_by_one_are_taken_up(copy_tree: Callable[[str]
     trace.attach(Sighting("x", {"memory": sighting.directories["memory"]}))
     trace.sample(0.0, EPOCH)
     assert CPU_FAMILIES[0] not in trace.values() and trace.idle_seconds is None
-    assert math.isnan(trace.ring.row(-1)[CPU_USER])
+    trace.sample(0.5, EPOCH)
+    assert math.isnan(trace.ring.rows(1)[0][CPU_USER])
     trace.attach(sighting)
     trace.sample(1.0, EPOCH)
     assert [trace.values()[family] for family in CPU_FAMILIES] == [2.026077, 0.011966]
@@ -139,7 +140,7 @@ def stall(job: Job, busy: float, seconds: int) -> list[EventKind]:
     for second in range(7):
         job.sample(float(second), cpu=busy * second)
     job.sample(6.0 + seconds, cpu=busy * 6)
-    return warnings(job.trace, ALONE, WATCH)
+    return warnings(job.trace, ALONE, WATCH, 1.0)
 
 
 def test_a_busy_job_that_falls_silent_stalls(job: Job) -> None:
@@ -169,7 +170,7 @@ def test_a_job_that_waits_for_what_others_take_suffers(
     told = []
     for second in range(13):
         job.sample(float(second), cpu=float(second), **{resource: 0.35 * max(second - 2, 0)})
-        told.append(warnings(job.trace, Around(others), WATCH))
+        told.append(warnings(job.trace, Around(others), WATCH, 1.0))
     assert told[10] == []  # 2.8 of the last 10 s
     assert told[11] == [EventKind.CONTENTION]  # 3.15 of them
 
@@ -179,15 +180,15 @@ def test_a_job_that_waits_for_what_others_take_suffers(
 def test_a_job_that_waits_alone_does_not(job: Job, resource: str, others: Others | None) -> None:
     for second in range(13):
         job.sample(float(second), cpu=float(second), **{resource: 0.9 * second})
-    assert warnings(job.trace, Around(others), WATCH) == []
+    assert warnings(job.trace, Around(others), WATCH, 1.0) == []
 
 
 def test_many_tasks_of_the_job_itself_are_no_others(job: Job) -> None:
     job.write("cgroup.procs", "1\n2\n3\n4\n")
     for second in range(13):
         job.sample(float(second), io_waiting=0.9 * second)
-    assert warnings(job.trace, Around(Others(0.0, 35.0)), WATCH) == []
-    assert warnings(job.trace, Around(Others(0.0, 45.0)), WATCH) == [EventKind.CONTENTION]
+    assert warnings(job.trace, Around(Others(0.0, 35.0)), WATCH, 1.0) == []
+    assert warnings(job.trace, Around(Others(0.0, 45.0)), WATCH, 1.0) == [EventKind.CONTENTION]
 
 
 def test_memory_pressure_and_missing_pressure_are_no_contention(job: Job) -> None:
@@ -198,7 +199,7 @@ def test_memory_pressure_and_missing_pressure_are_no_contention(job: Job) -> Non
     for second in range(20):
         job.write("memory.pressure", f"some avg10=0.00 total={second * 10**6}\n")
         trace.sample(float(second), EPOCH)
-    assert warnings(trace, Around(Others(99.0, 99.0)), WATCH) == []
+    assert warnings(trace, Around(Others(99.0, 99.0)), WATCH, 1.0) == []
 
 
 def test_processes_of_v1_are_found_below_the_job(copy_tree: Callable[[str], Path]) -> None:
@@ -245,8 +246,10 @@ def test_a_last_reading_counts_and_leaves_the_ring_as_it_is(job: Job) -> None:
     job.set(cpu=1.9)
     job.trace.flush(1.4, EPOCH + 1.4)
     assert job.trace.values()[CPU_FAMILIES[0]] == 1.9
-    assert (len(job.trace.ring), job.trace.ended_epoch) == (2, EPOCH + 1.4)
+    assert (len(job.trace.ring), job.trace.ended_epoch) == (1, EPOCH + 1.4)
     assert job.trace.idle_seconds == 0.0
+    job.sample(2.0, cpu=2.0)
+    assert job.trace.ring.rows(1)[0][CPU_USER] == 0.5  # since the sample before
 
 
 def test_a_next_job_in_the_same_cgroup_counts_from_a_baseline(job: Job) -> None:
