@@ -42,6 +42,11 @@ class Claim:
     method: str
     share: float = 1.0
 
+    @property
+    def cpuset(self) -> bool:
+        """Is it a cpuset that tells?"""
+        return self.method in (EXCLUSIVE, SHARED)
+
 
 def claims(
     cpusets: Mapping[JobPath, Cpuset | None],

@@ -132,7 +132,3 @@ SOURCES = (
     Source(UNIFIED, "pids.current", parsers.number, WHOLE, THREADS),
     Source("pids", "pids.current", parsers.number, WHOLE, THREADS),
 )
-
-# Where the job may run: the threads in force, and whether its own cgroup names them.
-CPUSET_EFFECTIVE = ((UNIFIED, "cpuset.cpus.effective"), ("cpuset", "cpuset.effective_cpus"))
-CPUSET_OWN = ((UNIFIED, "cpuset.cpus"), ("cpuset", "cpuset.cpus"))

@@ -6,8 +6,8 @@ import math
 import os
 from collections.abc import Mapping
 
-from . import parsers
-from .cgroups import UNIFIED, Sighting
+from .cgroups import Sighting
+from .cpuset import CpusetFiles
 from .files import Descriptors, Gone, KernelFile
 from .oom import OomKillsV1
 from .ownership import Cpuset
@@ -17,8 +17,6 @@ from .sources import (
     COLUMNS,
     CPU_SYSTEM,
     CPU_USER,
-    CPUSET_EFFECTIVE,
-    CPUSET_OWN,
     CURRENT,
     OOM,
     PEAK,
@@ -59,15 +57,13 @@ class JobTrace:
         self.busiest_share = 0.0  # of a core, over BUSY_SAMPLES
         self.highest_memory: int | None = None  # of the sampled current
         self.cgroup = ""
-        self.cpuset: Cpuset | None = None
         self.directories: Mapping[str, str] = {}  # by controller, as last seen
         self.lost = False  # a file was removed under it
         self._kept = kept
         self._baseline = baseline or {}
         self._fast: list[Reading] = []
         self._slow: list[Reading] = []
-        self._cpuset_files: list[KernelFile] = []
-        self._cpuset_raw: list[bytes] = []
+        self._cpuset = CpusetFiles(kept)
         self._oom_v1: OomKillsV1 | None = None
         self._places: dict[str, tuple[Reading, int]] = {}  # where the word of a family stands
         self._derived: dict[str, bytes] = {}
@@ -102,7 +98,7 @@ class JobTrace:
             for reading in self._readings()
             for index, family in enumerate(reading.source.families)
         }
-        self._attach_cpuset(sighting.directories)
+        self._cpuset.attach(sighting.directories)
         if self._oom_v1 is None and "memory" in sighting.directories:
             self._oom_v1 = OomKillsV1(sighting.directories["memory"], self._kept)
         self._shape = None
@@ -112,18 +108,6 @@ class JobTrace:
         if not self._complete:
             self._complete = True
             self.attach(Sighting(self.cgroup, dict(self.directories)))
-
-    def _attach_cpuset(self, directories: Mapping[str, str]) -> None:
-        if self._cpuset_files:
-            return
-        for places in (CPUSET_EFFECTIVE, CPUSET_OWN):
-            for controller, name in places:
-                try:
-                    path = os.path.join(directories[controller], name)
-                    self._cpuset_files.append(KernelFile(path, self._kept))
-                    break
-                except (KeyError, OSError):
-                    continue
 
     def replaced_by(self, sighting: Sighting) -> bool:
         """Was a directory removed and made anew? Then ``sighting`` is another run's."""
@@ -177,26 +161,14 @@ class JobTrace:
     def _sample_slowly(self) -> None:
         if refresh(self._slow, self._row):
             self._changed()
-        self._read_cpuset()
+        if self._cpuset.read() and self.cpuset is not None:
+            self._derive(CPUS, len(self.cpuset.effective))
         self._follow_memory()
         if self._oom_v1 is not None:
             kills = self._oom_v1.read()
             if kills is not None:
                 self._derive(OOM[1], kills)
         self._follow_busiest()
-
-    def _read_cpuset(self) -> None:
-        try:
-            raw = [file.read() for file in self._cpuset_files]
-            if raw and raw != self._cpuset_raw:
-                effective = parsers.cpu_list(raw[0])
-                # Under v1 the file is never empty, so it does not tell what is the job's own.
-                own = UNIFIED in self.directories and len(raw) > 1 and bool(raw[1].strip())
-                self.cpuset = Cpuset(effective, own)
-                self._cpuset_raw = raw
-                self._derive(CPUS, len(effective))
-        except (OSError, Gone, ValueError):
-            pass  # the last good one stays
 
     def _follow_memory(self) -> None:
         current, inactive = self._word(CURRENT), self._word(INACTIVE_FILE)
@@ -276,6 +248,11 @@ class JobTrace:
         return reading.words[index] if reading and index < len(reading.words) else None
 
     @property
+    def cpuset(self) -> Cpuset | None:
+        """The threads it may run on; None where no cpuset tells."""
+        return self._cpuset.value
+
+    @property
     def memory_peak(self) -> int | None:
         """Bytes; the kernel's own, or where it keeps none the highest that was sampled."""
         word = self._word(PEAK)
@@ -309,7 +286,6 @@ class JobTrace:
         self._closed = True
         for reading in self._readings():
             reading.file.close()
-        for file in self._cpuset_files:
-            file.close()
+        self._cpuset.close()
         if self._oom_v1 is not None:
             self._oom_v1.close()

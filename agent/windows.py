@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from ..jobs.identity import Run
 from ..jobs.windows import FEATURES, TraceWindow
 from ..plugins.layout import JobPath
-from .ownership import Claim
+from .ownership import EXCLUSIVE, Claim
 from .parsers import MODES, STAT_WORDS, stat_cpus
 from .sources import CPU_SYSTEM, CPU_USER, CPU_WAITING, IO_WAITING, MEMORY_WAITING, SECONDS
 from .threads import ThreadTrace
@@ -29,16 +29,15 @@ def choose_threads(
 ) -> dict[int, str | None]:
     """The threads of a run's window and their owners: its own, and those it shares (None).
 
-    Where nobody claims a thread, all are those of the only job on the node, and of nobody where
-    there are more: the choice is empty then.
+    The only job on a node owns the threads of its cpuset, or all where it has none. Empty where the
+    run owns no thread: nobody could tell whose window it is.
     """
-    if not claims:
-        return dict.fromkeys(online, run.key) if jobs_here == 1 else {}
-    return {
-        cpu: run.key if claims[cpu][0].method == "exclusive" else None
-        for cpu in online
-        if any(claim.job == job for claim in claims.get(cpu, ()))
-    }
+    own = [cpu for cpu in online if any(claim.job == job for claim in claims.get(cpu, ()))]
+    if jobs_here == 1:
+        confined = any(claim.cpuset for cpu in own for claim in claims[cpu])
+        return dict.fromkeys(own if confined else online, run.key)
+    chosen = {cpu: run.key if claims[cpu][0].method == EXCLUSIVE else None for cpu in own}
+    return chosen if any(chosen.values()) else {}
 
 
 def cut(

@@ -18,6 +18,7 @@ from jobmend.agent import census as module
 from jobmend.agent.census import Census, Found, Task, parse_task
 from jobmend.agent.cgroups import hierarchies
 from jobmend.plugins.layout import JobPath
+from tests.agent.running import remove_cgroup
 
 JOB = JobPath("htcondor", "", slot="slot1_1@n1")
 NAME = f"jobmend_c{os.getpid()}"
@@ -25,6 +26,7 @@ ONLINE = sorted(os.sched_getaffinity(0))
 # Three threads that sleep beside the first, which keeps a core busy.
 BUSY = """
 import threading, time
+from tests.agent.running import remove_cgroup
 for _ in range(3):
     threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 print(flush=True)
@@ -226,14 +228,7 @@ def cgroups() -> Iterator[dict[str, str]]:
         pytest.skip(f"cgroups cannot be made here: {error}")
     finally:
         for directory in reversed(made):
-            for _ in range(100):
-                try:
-                    directory.rmdir()
-                    break
-                except FileNotFoundError:
-                    break
-                except OSError:  # busy until the kernel has buried the process
-                    time.sleep(0.02)
+            remove_cgroup(directory)
 
 
 @pytest.mark.cgroup

@@ -25,6 +25,7 @@ from jobmend.jobs.exits import ExitKind
 from jobmend.jobs.windows import TraceWindow
 from jobmend.plugins.layout import JobPath
 from jobmend.plugins.local.cgroups import LAYOUT as LOCAL
+from tests.agent.running import remove_cgroup
 
 pytestmark = pytest.mark.cgroup
 
@@ -61,14 +62,7 @@ class Cgroups:
 
     def remove(self) -> None:
         for directory in (*self.directories, *self.parents):
-            for _ in range(100):
-                try:
-                    directory.rmdir()
-                    break
-                except FileNotFoundError:
-                    break
-                except OSError:  # busy until the kernel has buried the process
-                    time.sleep(0.02)
+            remove_cgroup(directory)
         self.directories, self.parents = [], []
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from jobmend.agent.cgroups import UNIFIED, hierarchies
 from jobmend.agent.resolver import Resolver
 from jobmend.plugins.layout import JobPath
+from tests.agent.running import remove_cgroup
 
 EXECUTE = f"_var_lib_jobmend{os.getpid()}"
 SLOT = "slot1_1@n1"
@@ -37,14 +37,7 @@ def slot() -> Iterator[tuple[str, Path]]:
         pytest.skip(f"cgroups cannot be made here: {error}")
     finally:
         for directory in (scope, job, base):
-            for _ in range(100):
-                try:
-                    directory.rmdir()
-                    break
-                except FileNotFoundError:
-                    break
-                except OSError:  # busy until the kernel has buried the process
-                    time.sleep(0.02)
+            remove_cgroup(directory)
 
 
 @pytest.fixture

@@ -31,6 +31,11 @@ def test_the_threads_of_a_window() -> None:
     assert choose_threads(A, RUN, (0, 1, 2), held, 2) == {0: RUN.key, 1: None}
     assert choose_threads(A, RUN, (0, 1, 2), {}, 1) == dict.fromkeys((0, 1, 2), RUN.key)
     assert choose_threads(A, RUN, (0, 1, 2), {}, 2) == {}
+    seen = {0: (Claim(A, "sampled", 0.9),), 2: (Claim(A, "sampled", 0.1), Claim(B, "sampled"))}
+    assert choose_threads(A, RUN, (0, 1, 2), seen, 1) == dict.fromkeys((0, 1, 2), RUN.key)
+    assert choose_threads(A, RUN, (0, 1, 2), seen, 2) == {}
+    whole = {cpu: (Claim(A, "shared"),) for cpu in (0, 1)}
+    assert choose_threads(A, RUN, (0, 1, 2), whole, 1) == {0: RUN.key, 1: RUN.key}
 
 
 def write_stat(proc: Path, ticks: dict[int, list[int]], blocked: int = 0) -> None:
