@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import signal
 import sqlite3
 import sys
 import time
@@ -15,7 +16,7 @@ from ..exporter.routes import check_path
 from ..exporter.web import WebConfigError, load_web_config
 from ..jobs.version import VERSION
 from .config import DEFAULT_PATH, Config, ConfigError, load, render
-from .daemon import Daemon, raise_descriptor_limit
+from .daemon import STOPPING, Daemon, raise_descriptor_limit
 from .memory import forget_the_start, keep_small
 from .metrics import page_of_the_moment
 from .sampler import Sampler
@@ -153,6 +154,8 @@ def _serve(config: Config) -> int:
     )
     raise_descriptor_limit()
     keep_small()
+    # Hooks are answered before the signals are handled: one that comes in between must wait.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         daemon = Daemon(config)
     except (OSError, sqlite3.Error) as error:

@@ -18,6 +18,7 @@ from .node import Node
 from .notices import NOTHING
 from .spool import Spool
 
+STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
 MAX_QUEUED = 10_000  # datagrams received and not yet in the spool
 MAX_BATCH = 256  # datagrams written to the spool in one transaction
 _FLUSH_SECONDS = 5.0  # for a last sending before the agent ends
@@ -57,8 +58,9 @@ class Daemon:
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; call it in the main thread."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in STOPPING:
             signal.signal(number, self._on_signal)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         self.start()
         while not self._stop.wait(60):
             pass
