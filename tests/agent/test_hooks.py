@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,16 +55,17 @@ def test_the_kernel_says_who_sent_a_datagram(hook_socket: HookSocket, tmp_path: 
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
-def test_another_user_is_seen_as_that_user(hook_socket: HookSocket, tmp_path: Path) -> None:
-    path = tmp_path / "run" / "hook.sock"
-    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        parent.chmod(0o755)
+def test_another_user_is_seen_as_that_user() -> None:
     code = (
         "import os, socket, sys; os.setuid(65534); "
         "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect(sys.argv[1]); s.send(b'x')"
     )
-    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
-    datagram = hook_socket.receive(5.0)
+    with tempfile.TemporaryDirectory() as folder:  # the folders of tmp_path are closed to others
+        os.chmod(folder, 0o755)
+        made = HookSocket(os.path.join(folder, "hook.sock"))
+        subprocess.run([sys.executable, "-c", code, f"{folder}/hook.sock"], check=True)
+        datagram = made.receive(5.0)
+        made.close()
     assert datagram is not None and datagram.uid == 65534
 
 
