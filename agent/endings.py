@@ -33,7 +33,8 @@ class Endings:
     @property
     def directories(self) -> set[str]:
         """The directories in which steps come and go: changes there are to be heard."""
-        return {trace.directories[UNIFIED] for trace, below in self._jobs.items() if below}
+        steps = (trace.directories.get(UNIFIED) for trace, below in self._jobs.items() if below)
+        return {directory for directory in steps if directory is not None}
 
     def follow(self, job: JobPath, trace: JobTrace) -> None:
         """Watch the processes of a job."""
@@ -70,7 +71,9 @@ class Endings:
                 self._traces[cgroup] = trace
 
     def _cgroups(self, trace: JobTrace) -> Iterator[str]:
-        directory = trace.directories[UNIFIED]
+        directory = trace.directories.get(UNIFIED)
+        if directory is None:  # it went before those of other hierarchies
+            return
         yield directory
         patterns = self._jobs[trace]
         for path in expand(directory, patterns) if patterns else ():
