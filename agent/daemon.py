@@ -11,7 +11,7 @@ import time
 from types import FrameType
 
 from ..exporter.endpoint import Endpoint
-from ..exporter.web import load_web_config
+from ..exporter.web.config import load_web_config
 from .config import Config
 from .hooks import Datagram, HookSocket
 from .node import Node

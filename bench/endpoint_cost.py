@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jobmend.exporter.endpoint import Endpoint
-from jobmend.exporter.web import load_web_config
+from jobmend.exporter.web.config import load_web_config
 
 LINE = b'jobmend_job_cpu_user_seconds_total{scheduler="slurm",jobid="%d",run="0"} %d.%06d\n'
 # The hash is that of the password "bench", at a cost of 10.

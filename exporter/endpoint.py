@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from .connection import OVER, READ, Connection
 from .routes import Site
-from .web import PASSWORD_THREADS, WebConfig
+from .web.config import PASSWORD_THREADS, WebConfig
 
 WORKERS = 2  # a page that is long in the making does not keep others from being answered
 MAX_CLIENTS = 64  # connections kept; for one more, that which waited longest is let go

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ..jobs.version import VERSION
 from .negotiate import OPENMETRICS, TEXT, wants_gzip, wants_openmetrics
 from .request import Request
-from .web import Busy, WebConfig, WebSettings
+from .web.config import Busy, WebConfig, WebSettings
 
 LEAST_GZIP = 1024  # bytes; a smaller body fits one packet or little more as it is
 HEALTHY, READY = "/-/healthy", "/-/ready"

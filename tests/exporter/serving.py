@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jobmend.exporter.endpoint import Endpoint
-from jobmend.exporter.web import WebConfig
+from jobmend.exporter.web.config import WebConfig
 
 PAGE = b"# TYPE demo_total counter\ndemo_total 1\n"
 OPENMETRICS_PAGE = b"# TYPE demo counter\ndemo_total 2\n# EOF\n"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from jobmend.exporter.endpoint import Endpoint
-from jobmend.exporter.web import WebConfig
+from jobmend.exporter.web.config import WebConfig
 from tests.exporter.serving import HASH, PASSWORD, Certificates, Source, eventually, get, serving
 
 pytest.importorskip("yaml")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jobmend.exporter.endpoint import Endpoint
-from jobmend.exporter.web import WebConfig, WebConfigError, load_web_config
+from jobmend.exporter.web.config import WebConfig, WebConfigError, load_web_config
 from tests.exporter.serving import (
     HASH,
     PAGE,

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobmend.exporter.web import WebConfigError
-from jobmend.exporter.web_file import HEADERS, TlsFile, WebFile, parse
+from jobmend.exporter.web.config import WebConfigError
+from jobmend.exporter.web.file import HEADERS, TlsFile, WebFile, parse
 from tests.exporter.serving import HASH, Certificates
 
 pytest.importorskip("yaml")
-EXAMPLE = Path(__file__).parents[2] / "etc" / "web.yml.example"
+EXAMPLE = Path(__file__).parents[3] / "etc" / "web.yml.example"
 TLS = "tls_server_config: {cert_file: a.pem, key_file: a.key, "
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .web_file import WebFile
-    from .web_tls import Tls
-    from .web_users import Passwords, Users
+    from .file import WebFile
+    from .tls import Tls
+    from .users import Passwords, Users
 
 PASSWORD_THREADS = 2  # requests that may wait for a password's check: one is checked, one is next
 
@@ -94,7 +94,7 @@ class WebConfig:
         return stamps
 
     def _read(self) -> WebSettings:
-        from .web_file import parse
+        from .file import parse
 
         try:
             text = self._path.read_bytes()
@@ -116,11 +116,11 @@ class WebConfig:
         folder = self._path.parent
         self._named = tuple(folder / name for name in file.tls.files) if file.tls else ()
         if file.tls:
-            from .web_tls import Tls
+            from .tls import Tls
 
             tls = Tls(file.tls, folder)
         if file.users:
-            from .web_users import Passwords, Users
+            from .users import Passwords, Users
 
             self._passwords = self._passwords or Passwords(PASSWORD_THREADS)
             users = Users(file.users, self._passwords)

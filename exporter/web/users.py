@@ -15,8 +15,8 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 
-from .web import Busy, WebConfigError
-from .web_file import cost_of
+from .config import Busy, WebConfigError
+from .file import cost_of
 
 MAX_BYTES = 72  # of a password; bcrypt does not look at more
 # A wrong password is followed by a rest of so many times what its check took, so that guessing

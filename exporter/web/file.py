@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ..jobs.text import printable
-from .web import WebConfigError
+from ...jobs.text import printable
+from .config import WebConfigError
 
 # Values that a header may have; None: any. An empty one leaves the header out.
 HEADERS: Mapping[str, tuple[str, ...] | None] = {

@@ -6,11 +6,11 @@ import socket
 import ssl
 from pathlib import Path
 
-from .connection import Connection
-from .routes import Site
-from .web import WebConfigError
-from .web_connection import TlsConnection, plain_name
-from .web_file import TlsFile
+from ..connection import Connection
+from ..routes import Site
+from .config import WebConfigError
+from .connection import TlsConnection, plain_name
+from .file import TlsFile
 
 # Words of exporter-toolkit, which are Go's (https://pkg.go.dev/crypto/tls), and Python's for them.
 _CLIENTS = {

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from jobmend.exporter import web_users
-from jobmend.exporter.web import Busy, WebConfigError
-from jobmend.exporter.web_users import Passwords, Users
+from jobmend.exporter.web import users as web_users
+from jobmend.exporter.web.config import Busy, WebConfigError
+from jobmend.exporter.web.users import Passwords, Users
 from tests.exporter.serving import HASH, PASSWORD, basic
 
 pytest.importorskip("bcrypt")

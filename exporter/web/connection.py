@@ -9,8 +9,8 @@ import ssl
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from .connection import READ, WRITE, Connection, Wait
-from .routes import Site
+from ..connection import READ, WRITE, Connection, Wait
+from ..routes import Site
 
 _HANDSHAKE = b"\x16"  # the first byte of a TLS connection
 _PLAIN_HTTP = (
