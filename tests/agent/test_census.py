@@ -26,7 +26,6 @@ ONLINE = sorted(os.sched_getaffinity(0))
 # Three threads that sleep beside the first, which keeps a core busy.
 BUSY = """
 import threading, time
-from tests.agent.running import remove_cgroup
 for _ in range(3):
     threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 print(flush=True)

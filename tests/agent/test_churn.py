@@ -46,7 +46,7 @@ def parents() -> Iterator[list[Path]]:
     """The runner's cgroup in one hierarchy of v1, where there is one, and in that of v2."""
     trees = {tree.controllers: tree.root for tree in hierarchies(str(CGROUPS))}
     wanted = [name for name in trees if {"cpuacct", "unified"} & set(name)]
-    made = [Path(trees[name], f"jobmend_c{os.getpid()}") for name in wanted]
+    made = [Path(trees[name], f"jobmend_churn{os.getpid()}") for name in wanted]
     try:
         for parent in made:
             make_cgroup(parent)

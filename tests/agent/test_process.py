@@ -42,7 +42,9 @@ def agent(config: Config, tmp_path: Path) -> Iterator[Running]:
 @pytest.fixture
 def cgroups() -> Iterator[list[Path]]:
     """Where the job's cgroups are to be, one in each hierarchy; their parents are there."""
-    parents = [Path(tree.root, f"jobmend_p{os.getpid()}") for tree in hierarchies(str(CGROUPS))]
+    parents = [
+        Path(tree.root, f"jobmend_process{os.getpid()}") for tree in hierarchies(str(CGROUPS))
+    ]
     jobs = [parent / f"job_{os.getpid()}.{ULID}" for parent in parents]
     try:
         for parent in parents:
