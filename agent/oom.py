@@ -15,6 +15,41 @@ _MAX_CGROUPS = 512  # looked into for one job
 _PARSE = Lines(b"oom_kill")  # Linux 4.13
 
 
+class _Cgroup:
+    """One cgroup of the job: its own kills, and whether others came or went in it."""
+
+    __slots__ = ("directory", "file", "stamp", "raw", "kills")
+
+    def __init__(self, path: str, kept: Descriptors) -> None:
+        """OSError where it is gone, or the kernel does not count kills."""
+        self.file = KernelFile(os.path.join(path, "memory.oom_control"), kept)
+        # Kept open as well: a look at a descriptor costs a fifth of one at a path.
+        self.directory = KernelFile(path, kept)
+        self.raw = b""
+        self.kills: int | None = None
+        self.stamp = self.stamp_now()
+
+    def stamp_now(self) -> tuple[int, int]:
+        """What changes when a cgroup is made or removed in this one."""
+        try:
+            kept = self.directory.descriptor
+            found = os.stat(kept if kept >= 0 else self.directory.path)
+        except OSError:
+            return (0, 0)
+        return (found.st_nlink, found.st_mtime_ns)
+
+    def read(self) -> None:
+        """Read the kills; Gone where the cgroup was removed."""
+        raw = self.file.read()
+        if raw != self.raw:
+            self.raw = raw
+            self.kills = max(self.kills or 0, int(_PARSE(raw)[0]))
+
+    def close(self) -> None:
+        self.file.close()
+        self.directory.close()
+
+
 class OomKillsV1:
     """Counts the OOM kills in a job's directory of the memory controller and below it."""
 
@@ -22,54 +57,45 @@ class OomKillsV1:
         """Count below ``directory``, with descriptors out of ``kept``."""
         self._directory = directory
         self._kept = kept
-        self._files: dict[str, KernelFile] = {}
-        self._stamps: dict[str, tuple[int, int]] = {}
-        self._seen: dict[str, int] = {}
+        self._cgroups: dict[str, _Cgroup] = {}
+        self._of_the_gone: int | None = None
 
     def read(self) -> int | None:
         """Kills so far, or None where the kernel does not count them (before 4.13)."""
-        if (
-            any(_stamp(cgroup) != stamp for cgroup, stamp in self._stamps.items())
-            or not self._files
-        ):
+        if not self._cgroups or any(one.stamp_now() != one.stamp for one in self._cgroups.values()):
             self._look()
-        for cgroup, file in list(self._files.items()):
+        for path, cgroup in list(self._cgroups.items()):
             try:
-                (kills,) = _PARSE(file.read())
+                cgroup.read()
             except Gone:
-                del self._files[cgroup]
+                self._leave(path)
             except (OSError, ValueError):
                 continue
-            else:
-                self._seen[cgroup] = max(self._seen.get(cgroup, 0), int(kills))
-        return sum(self._seen.values()) if self._seen else None
+        told = [self._of_the_gone, *(cgroup.kills for cgroup in self._cgroups.values())]
+        known = [kills for kills in told if kills is not None]
+        return sum(known) if known else None
 
     def _look(self) -> None:
         """Find the cgroups that are there now."""
-        self._stamps = {}
-        for cgroup, below, _ in os.walk(self._directory):
-            if len(self._stamps) >= _MAX_CGROUPS:
+        for place, (path, below, _) in enumerate(os.walk(self._directory)):
+            if place >= _MAX_CGROUPS:
                 below.clear()
                 break
-            self._stamps[cgroup] = _stamp(cgroup)
-            if cgroup not in self._files:
-                try:
-                    path = os.path.join(cgroup, "memory.oom_control")
-                    self._files[cgroup] = KernelFile(path, self._kept)
-                except OSError:
-                    continue
+            if path in self._cgroups:
+                self._cgroups[path].stamp = self._cgroups[path].stamp_now()
+                continue
+            try:
+                self._cgroups[path] = _Cgroup(path, self._kept)
+            except OSError:
+                continue
+
+    def _leave(self, path: str) -> None:
+        cgroup = self._cgroups.pop(path)
+        if cgroup.kills is not None:
+            self._of_the_gone = (self._of_the_gone or 0) + cgroup.kills
+        cgroup.close()
 
     def close(self) -> None:
         """Give all descriptors back; the count stays."""
-        for file in self._files.values():
-            file.close()
-        self._files = {}
-
-
-def _stamp(directory: str) -> tuple[int, int]:
-    """What changes when a cgroup is made or removed in ``directory``."""
-    try:
-        found = os.stat(directory)
-    except OSError:
-        return (0, 0)
-    return (found.st_nlink, found.st_mtime_ns)
+        for path in list(self._cgroups):
+            self._leave(path)

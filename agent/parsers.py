@@ -22,6 +22,14 @@ MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 STAT_WORDS = 11  # of a cpu line: its name, MODES, guest and guest_nice
 
 
+class _Places(NamedTuple):
+    """Where the names and numbers stood in a file of so many words."""
+
+    length: int
+    names: Words
+    pick: Callable[[list[bytes]], Any]
+
+
 class Lines:
     """The numbers behind some names in a file of ``name number`` lines, in the order of the names.
 
@@ -33,30 +41,29 @@ class Lines:
         """Look for ``names`` and, behind them, those of ``optional`` that are there."""
         self._names = names
         self._optional = optional
-        self._length = -1  # of the last file, in words
-        self._known: Words = ()  # the names it had, and where they and their numbers stood
-        self._pick: Callable[[list[bytes]], Any] = operator.itemgetter(0)
+        self._known = _Places(-1, (), operator.itemgetter(0))
 
     def __call__(self, data: bytes) -> Words:
-        """The numbers; ValueError where one of ``names`` is missing."""
+        """The numbers; ValueError where one of ``names`` is missing. Any thread may call it."""
         words = data.split()
-        found = self._pick(words) if len(words) == self._length else ()
-        if not found or found[::2] != self._known:
-            self._learn(words)
-            found = self._pick(words)
+        known = self._known
+        found = known.pick(words) if len(words) == known.length else ()
+        if not found or found[::2] != known.names:
+            self._known = known = self._learn(words)
+            found = known.pick(words)
         numbers: Words = found[1::2]
         return digits(numbers)
 
-    def _learn(self, words: list[bytes]) -> None:
+    def _learn(self, words: list[bytes]) -> _Places:
         places = {word: place for place, word in enumerate(words[:-1:2])}
         missing = [name.decode() for name in self._names if name not in places]
         if missing:
             raise ValueError(f"no line {missing[0]}")
-        known = (*self._names, *(name for name in self._optional if name in places))
-        self._length, self._known = len(words), known
-        self._pick = operator.itemgetter(
-            *(place for name in known for place in (2 * places[name], 2 * places[name] + 1))
+        names = (*self._names, *(name for name in self._optional if name in places))
+        pick = operator.itemgetter(
+            *(place for name in names for place in (2 * places[name], 2 * places[name] + 1))
         )
+        return _Places(len(words), names, pick)
 
 
 def digits(words: Words) -> Words:
@@ -88,6 +95,22 @@ def pressure(data: bytes) -> Words:
     if not data.startswith(b"some ") or len(totals) > 2:
         raise ValueError("no line some")
     return digits(tuple(totals))
+
+
+def first_total(data: bytes) -> Words:
+    """The total of the line some of a ``*.pressure`` file, which comes first."""
+    return (data[data.index(b" total=") + 7 : data.index(b"\n")],)
+
+
+def user_and_system(data: bytes) -> Words:
+    """User and system time of v2 ``cpu.stat``: its second and third line, since Linux 4.15."""
+    words = data.split(None, 6)
+    if words[2:5:2] == [b"user_usec", b"system_usec"]:
+        return words[3], words[5]
+    return _USER_AND_SYSTEM(data)
+
+
+_USER_AND_SYSTEM = Lines(b"user_usec", b"system_usec")
 
 
 def io_stat(data: bytes) -> Words:

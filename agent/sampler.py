@@ -63,6 +63,7 @@ class Sampler:
         self._to_count: deque[JobPath] = deque()
         self._found: dict[JobPath, Found] = {}
         self.slow_at = -math.inf
+        self._claimed: object = None  # what the claims were worked out of
         self._before: tuple[dict[int, tuple[Claim, ...]], int] = ({}, 0)
         self._threads_failed = False
         self._rows = max(int(sample.ring_seconds / sample.period_seconds), 2) + 1
@@ -88,7 +89,7 @@ class Sampler:
                 self._count_some(now)
                 self._endings.look()
             if slow or changes:
-                self.claims = self._claim()
+                self._claim()
             return changes
 
     def _sample_threads(self, now: float, slow: bool) -> None:
@@ -143,6 +144,7 @@ class Sampler:
         for job, trace in self.jobs.items():
             if job in found and not trace.replaced_by(found[job]):
                 jobs[job] = trace
+                trace.lost = False
             else:
                 self._leave(job, trace)
                 changes.vanished[job] = trace
@@ -204,9 +206,13 @@ class Sampler:
         self._found[job] = found
         trace.count(found.processes, found.threads)
 
-    def _claim(self) -> dict[int, tuple[Claim, ...]]:
+    def _claim(self) -> None:
+        """Who may run on which thread, worked out again where something of it changed."""
         cpusets = {job: trace.cpuset for job, trace in self.jobs.items()}
-        return claims(cpusets, self._found, self.threads.online)
+        told = (cpusets, dict(self._found), self.threads.online)
+        if told != self._claimed:
+            self._claimed = told
+            self.claims = claims(*told)
 
     # ---- windows --------------------------------------------------------------------------------
 

@@ -40,8 +40,8 @@ TICK = _tick_exponent(os.sysconf("SC_CLK_TCK"))
 class Source:
     """A kernel file, how it is cut into words, and the family and unit of each word.
 
-    ``columns``: the columns of the ring that take the first words; such a file is read at each
-    sample, the others more slowly.
+    ``columns``: the columns of the ring that take the words ``quick`` finds; such a file is read
+    at each sample, the others more slowly.
     """
 
     controller: str
@@ -50,6 +50,7 @@ class Source:
     exponent: int
     families: tuple[str, ...]
     columns: tuple[int, ...] = ()
+    quick: Callable[[bytes], Words] = parsers.number
 
 
 def _family(*names: str) -> tuple[str, ...]:
@@ -72,7 +73,9 @@ THREADS = _family("threads")
 def _pressure(resource: str, column: int) -> Source:
     families = [f"pressure_{resource}_{word}_seconds_total" for word in ("waiting", "stalled")]
     file = f"{resource}.pressure"
-    return Source(UNIFIED, file, parsers.pressure, MICRO, _family(*families), (column,))
+    return Source(
+        UNIFIED, file, parsers.pressure, MICRO, _family(*families), (column,), parsers.first_total
+    )
 
 
 SOURCES = (
@@ -84,6 +87,7 @@ SOURCES = (
         MICRO,
         CPU_FAMILIES + THROTTLED,
         (CPU_USER, CPU_SYSTEM),
+        parsers.user_and_system,
     ),
     Source("cpuacct", "cpuacct.usage_user", parsers.number, NANO, CPU_FAMILIES[:1], (CPU_USER,)),
     Source("cpuacct", "cpuacct.usage_sys", parsers.number, NANO, CPU_FAMILIES[1:], (CPU_SYSTEM,)),
@@ -94,6 +98,7 @@ SOURCES = (
         TICK,
         CPU_FAMILIES,
         (CPU_USER, CPU_SYSTEM),
+        parsers.Lines(b"user", b"system"),
     ),
     _pressure("cpu", CPU_WAITING),
     _pressure("memory", MEMORY_WAITING),

@@ -28,6 +28,7 @@ from .sources import (
 
 IDLE_SHARE = 0.01  # of a core; a sample with less CPU time shows no progress
 BUSY_SAMPLES = 5  # steps over which use of the CPU is averaged to call a job busy
+_SETTLED = 10  # samples after which the cpuset of a job is read with its census alone
 
 WORKING_SET = "jobmend_job_memory_working_set_bytes"
 CPUS = "jobmend_job_cpus"
@@ -67,11 +68,13 @@ class JobTrace:
         self._oom_v1: OomKillsV1 | None = None
         self._places: dict[str, tuple[Reading, int]] = {}  # where the word of a family stands
         self._derived: dict[str, bytes] = {}
-        self._shape: Cells | None = None
+        self._shape: tuple[int, ...] = ()  # how many words each file told when cells were made
+        self._cells: Cells | None = None
         self._complete = self._closed = False
         self._row = [math.nan] * COLUMNS  # counters as last read, and when they were sampled
         self._pushed = self._row  # as of the last sample
         self._progress_at = math.nan
+        self._busy_mark = (math.nan, math.nan)  # CPU seconds and time, some samples ago
 
     # ---- where it is read from ------------------------------------------------------------------
 
@@ -91,8 +94,8 @@ class JobTrace:
                 continue
             (self._fast if source.columns else self._slow).append(reading)
             told.update(reading.families)
-            for index, column in reading.columns[: len(reading.words)]:
-                self._row[column] = int(reading.words[index]) / reading.per_unit
+            if source.columns:
+                reading.put(self._row)
         self._places = {
             family: (reading, index)
             for reading in self._readings()
@@ -101,7 +104,7 @@ class JobTrace:
         self._cpuset.attach(sighting.directories)
         if self._oom_v1 is None and "memory" in sighting.directories:
             self._oom_v1 = OomKillsV1(sighting.directories["memory"], self._kept)
-        self._shape = None
+        self._cells = None
 
     def attach_more(self) -> None:
         """Look once more for files that were not there at first: controllers may come late."""
@@ -125,7 +128,7 @@ class JobTrace:
         """Read what is due and remember it under the time ``now``; ``slow``: everything is due."""
         row, before = self._row, self._pushed
         if refresh(self._fast, row):
-            self._changed()
+            self.lost = True
         row[SECONDS] = now
         if self.samples:
             step = [new - old for new, old in zip(row, before)]
@@ -137,6 +140,8 @@ class JobTrace:
             self._progress_at = now
         self._pushed = row.copy()
         self.sampled_at = now
+        if self.samples % BUSY_SAMPLES == 0:
+            self._follow_busiest()
         self.samples += 1
         self.ended_epoch = epoch
         if slow:
@@ -148,45 +153,46 @@ class JobTrace:
             return
         before = self._row[CPU_USER] + self._row[CPU_SYSTEM]
         if refresh(self._fast, self._row):
-            self._changed()
+            self.lost = True
         if self._row[CPU_USER] + self._row[CPU_SYSTEM] > before:
             self._progress_at = now
         self.ended_epoch = epoch
         self._sample_slowly()
 
-    def _changed(self) -> None:
-        self._shape = None
-        self.lost = any(reading.gone for reading in self._readings())
-
     def _sample_slowly(self) -> None:
-        if refresh(self._slow, self._row):
-            self._changed()
-        if self._cpuset.read() and self.cpuset is not None:
-            self._derive(CPUS, len(self.cpuset.effective))
-        self._follow_memory()
+        if refresh(self._slow):
+            self.lost = True
+        if self.samples < _SETTLED:
+            self._read_cpuset()
+        if PEAK not in self._places:
+            self._follow_memory()
         if self._oom_v1 is not None:
             kills = self._oom_v1.read()
             if kills is not None:
                 self._derive(OOM[1], kills)
-        self._follow_busiest()
+
+    def _read_cpuset(self) -> None:
+        if self._cpuset.read() and self.cpuset is not None:
+            self._derive(CPUS, len(self.cpuset.effective))
 
     def _follow_memory(self) -> None:
-        current, inactive = self._word(CURRENT), self._word(INACTIVE_FILE)
+        """Where the kernel keeps no peak, the highest that was sampled is kept."""
+        current = self._word(CURRENT)
         if current is not None:
             self.highest_memory = max(self.highest_memory or 0, int(current))
-            if inactive is not None:
-                self._derive(WORKING_SET, max(int(current) - int(inactive), 0))
 
     def _follow_busiest(self) -> None:
-        if len(self.ring) < BUSY_SAMPLES:
-            return
-        spent = self.ring.sums(BUSY_SAMPLES)
-        share = (spent[CPU_USER] + spent[CPU_SYSTEM]) / spent[SECONDS]
-        if share > self.busiest_share:  # NaN is not
-            self.busiest_share = share
+        """How many cores it used over the last BUSY_SAMPLES steps; looked at once in so many."""
+        spent, at = self._row[CPU_USER] + self._row[CPU_SYSTEM], self._row[SECONDS]
+        spent_before, before = self._busy_mark
+        if at > before:  # NaN is not
+            share = (spent - spent_before) / (at - before)
+            self.busiest_share = max(self.busiest_share, share)  # NaN is not more
+        self._busy_mark = (spent, at)
 
     def count(self, processes: int | None, threads: int | None) -> None:
         """Take over what a census found; a thread count of the kernel's own goes before it."""
+        self._read_cpuset()
         if processes is not None:
             self._derive(PROCESSES, processes)
         if threads is not None and self._word(THREADS) is None:
@@ -194,7 +200,7 @@ class JobTrace:
 
     def _derive(self, family: str, value: int) -> None:
         if family not in self._derived:
-            self._shape = None
+            self._cells = None
         self._derived[family] = b"%d" % value
 
     # ---- what is known of it --------------------------------------------------------------------
@@ -202,15 +208,18 @@ class JobTrace:
     @property
     def cells(self) -> Cells:
         """The family of each word of :meth:`words`, and the power of ten of its unit."""
-        if self._shape is None:
+        shape = tuple(len(reading.words) for reading in self._readings())
+        if shape != self._shape or self._cells is None:
             cells = [
                 (family, reading.source.exponent)
                 for reading in self._readings()
                 for family in reading.families
             ]
-            shape = (*cells, *((family, WHOLE) for family in self._derived))
-            self._shape = _SHAPES.setdefault(shape, shape)
-        return self._shape
+            if self._tells_working_set():
+                cells.append((WORKING_SET, WHOLE))
+            found = (*cells, *((family, WHOLE) for family in self._derived))
+            self._shape, self._cells = shape, _SHAPES.setdefault(found, found)
+        return self._cells
 
     def words(self) -> list[bytes]:
         """The newest numbers as the kernel's own digits, in the order of :attr:`cells`."""
@@ -219,12 +228,18 @@ class JobTrace:
             words += reading.words
         for reading in self._slow:
             words += reading.words
+        current, inactive = self._word(CURRENT), self._word(INACTIVE_FILE)
+        if current is not None and inactive is not None:
+            words.append(b"%d" % max(int(current) - int(inactive), 0))
         words += self._derived.values()
         if self._baseline:
             for place, (family, _) in enumerate(self.cells):
                 if family in self._baseline:
                     words[place] = b"%d" % max(int(words[place]) - self._baseline[family], 0)
         return words
+
+    def _tells_working_set(self) -> bool:
+        return self._word(CURRENT) is not None and self._word(INACTIVE_FILE) is not None
 
     def values(self) -> dict[str, float]:
         """The newest numbers in base units (seconds, bytes), by family."""
