@@ -82,8 +82,8 @@ class Sampler:
             self._sample_threads(now, slow)
             for job, trace in self.jobs.items():
                 self._sample_job(job, trace, now, epoch, slow)
-            if any(trace.lost for trace in self.jobs.values()):
-                self._discovery.doubt()
+                if trace.lost:
+                    self._discovery.doubt()
             if slow:
                 self.slow_at = now
                 self._count_some(now)

@@ -30,9 +30,10 @@ def suffers(trace: JobTrace, threads: ThreadTrace, watch: Watch, steps: int) -> 
 
     CPU: it waits that long, and others compute that long on the threads it may use. I/O: it waits
     that long, and beyond its own tasks that many wait for I/O too. A run that waits alone is its
-    own trouble: too many threads of its own, or many small synced writes.
+    own trouble: too many threads of its own, or many small synced writes. One that waited and has
+    not in the last tenth of the time is left alone too.
     """
-    if len(trace.ring) < steps:
+    if len(trace.ring) < steps or not _waits(trace, watch, max(steps // 10, 1)):
         return False
     grown = trace.ring.sums(steps)
     enough = watch.contention_share * grown[SECONDS]
@@ -47,6 +48,13 @@ def suffers(trace: JobTrace, threads: ThreadTrace, watch: Watch, steps: int) -> 
         return True
     own = grown[IO_WAITING] * (trace.processes() or 1)
     return waits_for_io and others.blocked - own >= enough
+
+
+def _waits(trace: JobTrace, watch: Watch, steps: int) -> bool:
+    """Has it waited for that share of the newest ``steps`` too? A look at few of them is cheap."""
+    waited = trace.ring.sums(steps)
+    enough = watch.contention_share * waited[SECONDS]
+    return waited[CPU_WAITING] >= enough or waited[IO_WAITING] >= enough
 
 
 def warnings(

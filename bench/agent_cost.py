@@ -11,8 +11,10 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -232,6 +234,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scrapes", type=int, default=50, help="in each run")
     parser.add_argument("--period", type=float, default=1.0, help="seconds between two samples")
     parser.add_argument("--quick", action="store_true", help="64 jobs, one short run: a minute")
+    parser.add_argument("--python", help="interpreter of the agent, with options: 'python3 -S'")
     parser.add_argument("--no-ten-hz", action="store_true", help="without the parts at 10 Hz")
     options = parser.parse_args()
     if options.quick:
@@ -244,6 +247,8 @@ def main() -> int:
     """Measure all sizes, then the parts at 10 Hz."""
     options = arguments()
     signal.signal(signal.SIGTERM, on_signal)
+    if options.python:
+        AgentProcess.python = shlex.split(options.python)
     sizes = []
     for size in options.sizes:
         runs = []
@@ -257,7 +262,8 @@ def main() -> int:
     if not options.no_ten_hz:
         report |= crowded(options)
     machine = {"cores": os.cpu_count(), "kernel": platform.release()}
-    machine |= {"python": platform.python_version(), "malloc_arena_max": 1}
+    version = subprocess.check_output([*AgentProcess.python, "--version"], text=True)
+    machine |= {"python": version.split()[1], "malloc_arena_max": 1}
     print(json.dumps({**report, "machine": machine, "sizes": sizes}))
     return 0
 

@@ -46,6 +46,8 @@ class Scrape:
 class AgentProcess:
     """The agent, started and ended with a ``with`` block."""
 
+    python = [sys.executable]  # the interpreter and its options
+
     def __init__(self, folder: Path, cgroup_root: Path, config: str) -> None:
         """Write its configuration into ``folder``; ``config`` holds further tables of TOML."""
         self.folder = folder
@@ -74,7 +76,7 @@ path = "{self.spool}"
         environment = {**os.environ, "MALLOC_ARENA_MAX": "1"}
         with (self.folder / "agent.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "jobmend.agent", "--config", self.folder / "agent.toml"],
+                [*self.python, "-m", "jobmend.agent", "--config", self.folder / "agent.toml"],
                 env=environment,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
