@@ -6,14 +6,12 @@ import struct
 from array import array
 from collections.abc import Sequence
 
-NUMBER_BYTES = 4  # a float32
-
 
 class Ring:
     """The last ``capacity`` rows of ``width`` float32 each, in one array that never grows."""
 
     def __init__(self, width: int, capacity: int) -> None:
-        """Make room at once: NUMBER_BYTES a number. ValueError for no room at all."""
+        """Make room at once: four bytes a number. ValueError for no room at all."""
         if width < 1 or capacity < 1:
             raise ValueError(f"a ring of {capacity} rows of {width} holds nothing")
         self.width = width
