@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..plugins.layout import JobPath
-from ..plugins.processes import cgroups_below, pids_below, read_process
+from ..plugins.processes import cgroups_below, pids_below, read_file, read_process
 from .cgroups import UNIFIED
 from .parsers import cpu_list
 
@@ -181,14 +181,14 @@ def _threads(directories: Mapping[str, str], listing: str) -> int | None:
     for controller in (UNIFIED, "pids"):
         if controller in directories:
             try:
-                return int(_read(os.path.join(directories[controller], "pids.current")))
+                return int(read_file(os.path.join(directories[controller], "pids.current")))
             except (OSError, ValueError):
                 continue
     counted: list[int] = []
     for cgroup in cgroups_below(listing):
         for name in ("cgroup.threads", "tasks"):
             try:
-                counted.append(_read(os.path.join(cgroup, name)).count(b"\n"))
+                counted.append(read_file(os.path.join(cgroup, name)).count(b"\n"))
                 break
             except OSError:
                 continue
@@ -197,7 +197,7 @@ def _threads(directories: Mapping[str, str], listing: str) -> int | None:
 
 def _online(proc_root: str) -> frozenset[int]:
     try:
-        stat = _read(os.path.join(proc_root, "stat"))
+        stat = read_file(os.path.join(proc_root, "stat"))
     except OSError:
         return frozenset()
     return frozenset(int(number) for number in _CPU_LINE.findall(stat))
@@ -208,8 +208,3 @@ def _names(directory: str) -> list[str]:
         return os.listdir(directory)
     except OSError:
         return []
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:
-        return file.read()

@@ -128,9 +128,8 @@ class Daemon:
                 return
             try:
                 due = self.node.sampler.due_in(time.monotonic())
-                notice = self.node.sampler.notices.wait(
-                    min(seconds, seconds if due is None else due)
-                )
+                wait = seconds if due is None else min(seconds, due)
+                notice = self.node.sampler.notices.wait(wait)
                 if notice != NOTHING or due is not None:
                     self.node.attend(notice)
             except Exception:  # the boundary of the thread

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import resource
@@ -16,10 +17,10 @@ from ..exporter.page import Page, labels
 from ..jobs.identity import Run
 from ..jobs.version import VERSION
 from ..plugins.layout import JobPath, Unidentified
-from .cgroups import LAYOUTS
 from .health import Health
 from .peers import PeerSeries
 from .registry import Registry
+from .resolver import Resolver
 from .sampler import Sampler
 from .series import JobSeries, Shown, ThreadSeries
 from .spool import Spool
@@ -231,11 +232,11 @@ def page_of_the_moment(
     sampler: Sampler, proc_root: str, *, openmetrics: bool = False, peers: Sequence[str] = ()
 ) -> bytes:
     """The page of one look, without hooks and without the agent's own state: for ``--once``."""
-    series = PeerSeries(peers)
+    series, processes = PeerSeries(peers), Resolver(proc_root)
     page = Page({**FAMILIES, **series.families})
     shown = []
     for path, trace in sampler.jobs.items():
-        job_id, run_id = _identify(path, trace, proc_root)
+        job_id, run_id = _identify(path, trace, processes)
         run = Run("", path.scheduler, job_id, run_id or UNTOLD_RUN)
         shown.append(Shown(path, trace, Tracked(run, path.node, since=0.0, path=path, trace=trace)))
     jobs, threads = JobSeries(live=False), ThreadSeries()
@@ -247,14 +248,11 @@ def page_of_the_moment(
     return page.render(openmetrics)
 
 
-def _identify(path: JobPath, trace: JobTrace, proc_root: str) -> tuple[str, str]:
+def _identify(path: JobPath, trace: JobTrace, processes: Resolver) -> tuple[str, str]:
     """Job id and run: by the path, else as the processes there tell."""
     if not path.job_id:
-        layout = next(one for one in LAYOUTS if one.scheduler == path.scheduler)
-        try:
-            told = layout.identify(trace.directories, proc_root)
-        except Unidentified:
-            told = None
-        if told is not None:
-            return told.job_id, path.run or told.run
+        with contextlib.suppress(Unidentified):
+            told = processes.identify(path, trace.directories)
+            if told is not None:
+                return told.job_id, path.run or told.run
     return path.job_id, path.run

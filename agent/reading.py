@@ -59,7 +59,7 @@ class Reading:
 
 
 def refresh(readings: Iterable[Reading], row: list[float] | None = None) -> bool:
-    """Read all, and put the numbers of those that changed into ``row``; is a file gone?"""
+    """Read all, and put the numbers of those that changed into ``row``; is one newly gone?"""
     pread = os.pread
     gone = False
     for reading in readings:
@@ -69,8 +69,9 @@ def refresh(readings: Iterable[Reading], row: list[float] | None = None) -> bool
             if len(data) == file.size:
                 data = _reread(reading)  # there is more
         except OSError:
+            known = reading.gone
             data = _reread(reading)
-            gone |= reading.gone
+            gone |= reading.gone and not known
         if data != reading.raw:
             reading.raw = data
             if row is not None:

@@ -165,9 +165,7 @@ class Sampler:
             if job is None:
                 return Changes()
             trace.flush(now, epoch)
-            # Where the cgroup was made anew meanwhile, its counters begin at 0.
-            baseline = None if trace.lost else trace.counters()
-            anew = JobTrace(self._rows, self.kept, epoch, baseline)
+            anew = JobTrace(self._rows, self.kept, epoch, trace.counters())
             sighting = Sighting(trace.cgroup, dict(trace.directories))
             self._leave(job, trace)
             self._attach(job, anew, sighting)

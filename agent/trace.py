@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 
+from ..plugins.processes import pids_below
 from .cgroups import Sighting
 from .cpuset import CpusetFiles
-from .files import Descriptors, Gone, KernelFile
+from .files import Descriptors, Gone
 from .oom import OomKillsV1
 from .ownership import Cpuset
 from .reading import Reading, refresh
@@ -54,12 +54,11 @@ class JobTrace:
         self.started_epoch = epoch
         self.ended_epoch = epoch  # of the last sample
         self.samples = 0
-        self.sampled_at = math.nan
         self.busiest_share = 0.0  # of a core, over BUSY_SAMPLES
         self.highest_memory: int | None = None  # of the sampled current
         self.cgroup = ""
         self.directories: Mapping[str, str] = {}  # by controller, as last seen
-        self.lost = False  # a file was removed under it
+        self.lost = False  # a file was removed under it, since the sampler last looked for jobs
         self._kept = kept
         self._baseline = baseline or {}
         self._fast: list[Reading] = []
@@ -139,7 +138,6 @@ class JobTrace:
         else:
             self._progress_at = now
         self._pushed = row.copy()
-        self.sampled_at = now
         if self.samples % BUSY_SAMPLES == 0:
             self._follow_busiest()
         self.samples += 1
@@ -215,7 +213,7 @@ class JobTrace:
                 for reading in self._readings()
                 for family in reading.families
             ]
-            if self._tells_working_set():
+            if self._working_set() is not None:
                 cells.append((WORKING_SET, WHOLE))
             found = (*cells, *((family, WHOLE) for family in self._derived))
             self._shape, self._cells = shape, _SHAPES.setdefault(found, found)
@@ -228,9 +226,9 @@ class JobTrace:
             words += reading.words
         for reading in self._slow:
             words += reading.words
-        current, inactive = self._word(CURRENT), self._word(INACTIVE_FILE)
-        if current is not None and inactive is not None:
-            words.append(b"%d" % max(int(current) - int(inactive), 0))
+        working_set = self._working_set()
+        if working_set is not None:
+            words.append(b"%d" % working_set)
         words += self._derived.values()
         if self._baseline:
             for place, (family, _) in enumerate(self.cells):
@@ -238,8 +236,9 @@ class JobTrace:
                     words[place] = b"%d" % max(int(words[place]) - self._baseline[family], 0)
         return words
 
-    def _tells_working_set(self) -> bool:
-        return self._word(CURRENT) is not None and self._word(INACTIVE_FILE) is not None
+    def _working_set(self) -> int | None:
+        current, inactive = self._word(CURRENT), self._word(INACTIVE_FILE)
+        return None if current is None or inactive is None else max(int(current) - int(inactive), 0)
 
     def values(self) -> dict[str, float]:
         """The newest numbers in base units (seconds, bytes), by family."""
@@ -249,12 +248,15 @@ class JobTrace:
         }
 
     def counters(self) -> dict[str, int]:
-        """The kernel's own counters now, in its units: the baseline of a next job in the cgroup."""
+        """The kernel's own counters now, in its units: the baseline of a next job in the cgroup.
+
+        Of files that were removed there are none: where they were made anew, they begin at 0.
+        """
         return {
             family: int(word)
             for reading in self._readings()
             for family, word in zip(reading.families, reading.words)
-            if family.endswith("_total")
+            if family.endswith("_total") and not reading.gone
         }
 
     def _word(self, family: str) -> bytes | None:
@@ -274,6 +276,11 @@ class JobTrace:
         return self.highest_memory if word is None else int(word)
 
     @property
+    def sampled_at(self) -> float:
+        """When the last sample was taken; NaN before the first."""
+        return self._row[SECONDS]
+
+    @property
     def idle_seconds(self) -> float | None:
         """Seconds up to the last sample without CPU progress; None where CPU is not measured."""
         if math.isnan(self._row[CPU_USER]) or not self.samples:
@@ -287,13 +294,9 @@ class JobTrace:
     def processes(self) -> int | None:
         """Processes in the job's cgroups, counted now; None where that cannot be told."""
         for directory in self.directories.values():
-            try:
-                return sum(
-                    KernelFile(os.path.join(cgroup, "cgroup.procs")).read().count(b"\n")
-                    for cgroup, _, _ in os.walk(directory)
-                )
-            except (OSError, Gone):
-                continue
+            pids = pids_below(directory)
+            if pids is not None:
+                return len(pids)
         return None
 
     def close(self) -> None:

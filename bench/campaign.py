@@ -25,6 +25,7 @@ from campaigns.scenarios import WORKLOADS, Scenario, beside_neighbours, failing,
 from campaigns.slurm_stage import CLUSTER, drained_nodes, slurm
 from campaigns.stand import Stand, until
 from campaigns.submitters import LocalSubmitter, SlurmSubmitter, Submitter
+from nodes.cgroups import sweep
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -196,6 +197,7 @@ def local_campaign(options: argparse.Namespace, talk: Console) -> list[Row]:
         root = Path(directory)
         os.environ["JOBMEND_LOCAL_DIR"] = str(root / "local")
         os.environ["JOBMEND_HOOK_SOCKET"] = str(root / "hook.sock")
+        sweep()
         if not options.measured:
             os.environ["JOBMEND_CGROUP_ROOT"] = str(root / "no-cgroups")
         schedulers = f'[schedulers.local]\ncluster = "local"\nstate_dir = "{root}/local"'

@@ -47,7 +47,7 @@ def pids_below(directory: str) -> list[str] | None:
     told = False
     for cgroup in cgroups_below(directory):
         try:
-            pids.update(dict.fromkeys(_read(os.path.join(cgroup, "cgroup.procs")).split()))
+            pids.update(dict.fromkeys(read_file(os.path.join(cgroup, "cgroup.procs")).split()))
             told = True
         except OSError:
             continue  # gone, or a threaded cgroup: its processes stand in the one above
@@ -57,7 +57,7 @@ def pids_below(directory: str) -> list[str] | None:
 
 def read_process(proc_root: str, pid: str, name: str) -> bytes:
     """The file ``name`` of a process, cut after MAX_BYTES; OSError where it cannot be read."""
-    return _read(os.path.join(proc_root, pid, name))
+    return read_file(os.path.join(proc_root, pid, name))
 
 
 def real_uid(proc_root: str, pid: str) -> int | None:
@@ -69,7 +69,8 @@ def real_uid(proc_root: str, pid: str) -> int | None:
         return None
 
 
-def _read(path: str) -> bytes:
+def read_file(path: str) -> bytes:
+    """A file, cut after MAX_BYTES; OSError where it cannot be read."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         parts: list[bytes] = []

@@ -25,6 +25,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def end_process(process: subprocess.Popen[bytes]) -> None:
+    """End a process of ours in an orderly way, or else by force."""
+    process.terminate()
+    try:
+        process.wait(timeout=15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def until(condition: Callable[[], Any], seconds: float, what: str, every: float = 0.1) -> Any:
     """The first true answer of ``condition``; TimeoutError naming ``what`` after ``seconds``."""
     end = time.monotonic() + seconds
@@ -115,14 +125,8 @@ site_window_seconds = 600
     def stop(self, name: str) -> None:
         """End one of the two in an orderly way."""
         process = self._processes.pop(name, None)
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            end_process(process)
 
     def get(self, path: str) -> Any:
         """A GET of the brain's API, decoded."""

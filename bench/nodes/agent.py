@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from campaigns.stand import free_port, until
+from campaigns.stand import end_process, free_port, until
 
 _PATIENCE_SECONDS = 60.0
 _CPU_CLOCK = 2  # CPUCLOCK_SCHED of <linux/posix-timers.h>
@@ -102,14 +102,8 @@ path = "{self.spool}"
     def stop(self) -> None:
         """End it in an orderly way, or else by force."""
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.terminate()
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            end_process(process)
 
     @property
     def pid(self) -> int:

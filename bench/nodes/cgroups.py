@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 # The hierarchies that tell of a job; cpu and cpuacct may be one directory.
 _HIERARCHIES = ("cpu", "cpuacct", "cpuset", "memory", "pids", "unified")
+_PREFIX = "jobmend_b"  # of the parents, before the pid of their bench
 _CONTROLLERS = ("cpu", "cpuset", "io", "memory", "pids")
 _CAPTURED = Path(__file__).parents[2] / "tests/trees/slurm_v2/cgroup/system.slice"
 
@@ -53,7 +53,7 @@ class JobCgroups:
             if self.kind == "files":
                 shutil.rmtree(parent, ignore_errors=True)
                 continue
-            with contextlib.suppress(FileNotFoundError):
+            with suppress(FileNotFoundError):
                 for entry in parent.iterdir():
                     if entry.is_dir():
                         remove_cgroup(entry)
@@ -82,7 +82,8 @@ def job_cgroups(folder: Path) -> Iterator[JobCgroups]:
     ``folder`` becomes the root that an agent looks at. It leads to the cgroups of this bench alone:
     whatever else runs on the machine is not measured along.
     """
-    name = f"jobmend_b{os.getpid()}"
+    sweep()
+    name = f"{_PREFIX}{os.getpid()}"
     parents = [tree / name for tree in _hierarchies()]
     jobs = JobCgroups(folder, parents, "kernel")
     folder.mkdir()
@@ -99,6 +100,28 @@ def job_cgroups(folder: Path) -> Iterator[JobCgroups]:
         yield jobs
     finally:
         jobs.remove()
+
+
+def sweep() -> None:
+    """Remove what a bench left that was killed: an agent beside it would take that for jobs."""
+    for parent in (found for tree in _hierarchies() for found in tree.glob(f"{_PREFIX}*")):
+        if _is_at_work(parent.name[len(_PREFIX) :]):
+            continue
+        for directory in sorted(filter(Path.is_dir, parent.rglob("*")), reverse=True):
+            _remove_if_empty(directory)
+        _remove_if_empty(parent)
+
+
+def _is_at_work(pid: str) -> bool:
+    try:
+        return b"python" in Path("/proc", pid, "cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _remove_if_empty(directory: Path) -> None:
+    with suppress(OSError):
+        directory.rmdir()
 
 
 def _make_parents(folder: Path, parents: list[Path]) -> None:
@@ -160,5 +183,5 @@ def _delegate(parent: Path) -> None:
     switch = parent / "cgroup.subtree_control"
     if switch.exists():
         for controller in (parent / "cgroup.controllers").read_text().split():
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 switch.write_text(f"+{controller}")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from jobmend.agent import config as config_module
 from jobmend.agent.config import Config, ConfigError, load, render
+from jobmend.exporter import compat
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -82,3 +84,7 @@ def test_the_shipped_file_is_all_comments_and_all_defaults() -> None:
     defaults = tomllib.loads(render(Config()))
     del told["node"], defaults["node"]  # the host's own name
     assert told == defaults
+
+
+def test_the_peers_of_the_configuration_are_those_there_are() -> None:
+    assert tuple(compat.PEERS) == config_module.PEERS
