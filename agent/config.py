@@ -58,6 +58,7 @@ class Hooks:
     socket: str = "/run/jobmend/hook.sock"
     trusted_uids: tuple[int, ...] = (0,)
     grace_seconds: float = _between(5.0, 0, 3600)
+    node_file: str = "node.json"
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ import logging
 import queue
 import resource
 import signal
+import sys
 import threading
 import time
 from types import FrameType
 
 from ..exporter.endpoint import Endpoint
 from ..exporter.web.config import load_web_config
+from ..plugins import systemd
 from .config import Config
 from .hooks import Datagram, HookSocket
 from .node import Node
@@ -21,6 +23,9 @@ from .spool import Spool
 STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
 MAX_QUEUED = 10_000  # datagrams received and not yet in the spool
 MAX_BATCH = 256  # datagrams written to the spool in one transaction
+# How long a thread may keep the others waiting. A hook waits for 20 ms, and the kernel queues ten
+# datagrams: at Python's 5 ms for each they would be read too late while other threads work.
+SWITCH_SECONDS = 0.0005
 _FLUSH_SECONDS = 5.0  # for a last sending before the agent ends
 _LOOK_SECONDS = 0.5  # how often a waiting thread looks whether to stop
 _LAST_LOOK_SECONDS = 0.01  # for what hooks told while the agent stops
@@ -62,12 +67,18 @@ class Daemon:
             signal.signal(number, self._on_signal)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         self.start()
-        while not self._stop.wait(60):
-            pass
+        port = self.endpoint.port
+        systemd.notify(systemd.READY, systemd.status(f"metrics on port {port}"))
+        watchdog = systemd.Watchdog()
+        while not self._stop.wait(watchdog.seconds or 60):
+            if self._receiver.is_alive() and self._recorder.is_alive():
+                watchdog.feed(self.node.health.samples)
+        systemd.notify(systemd.STOPPING)
         self.close()
 
     def start(self) -> None:
         """Start all threads."""
+        sys.setswitchinterval(SWITCH_SECONDS)
         for thread in (self._receiver, self._recorder, *self._threads):
             thread.start()
         self.endpoint.start()
@@ -86,6 +97,7 @@ class Daemon:
         self.endpoint.stop()
         self._socket.close()
         self._flush()
+        self.node.close()
         self.node.sampler.close()
         self.node.spool.close()
 

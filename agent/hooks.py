@@ -28,6 +28,9 @@ _NOBODY = -1
 # Schedulers whose hooks run as the user of the job.
 OF_USERS = frozenset({"local", "htcondor"})
 
+# QUEUED is told by the controller of Slurm: by trusted users alone.
+TOLD_BY_HOOKS = (EventKind.QUEUED, EventKind.START, EventKind.END)
+
 LINES_A_MINUTE = 60  # of the log, about datagrams that were refused
 
 log = logging.getLogger(__name__)
@@ -130,12 +133,12 @@ def judge(
         event = wire.loads(datagram.data)
     except WireError as error:
         raise Refused("corrupt", str(error)) from error
-    if not isinstance(event, JobEvent) or event.kind not in (EventKind.START, EventKind.END):
-        raise Refused("corrupt", "hooks tell START and END events only")
+    if not isinstance(event, JobEvent) or event.kind not in TOLD_BY_HOOKS:
+        raise Refused("corrupt", "hooks tell QUEUED, START and END events only")
     if datagram.uid in trusted_uids:
         return event
     scheduler, slot = event.run.scheduler, event.facts.slot
-    if scheduler not in OF_USERS or datagram.uid == _NOBODY:
+    if scheduler not in OF_USERS or datagram.uid == _NOBODY or event.kind is EventKind.QUEUED:
         raise Refused(
             "untrusted",
             f"user {datagram.uid} may not tell of {scheduler} jobs; "

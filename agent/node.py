@@ -6,10 +6,11 @@ import logging
 import math
 import os
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..jobs import wire
-from ..jobs.events import JobEvent
+from ..jobs.events import EventKind, JobEvent
 from ..plugins.layout import JobPath
 from .config import Config
 from .health import Health
@@ -20,6 +21,7 @@ from .registry import Registry, Rules
 from .resolver import Resolver
 from .sampler import Changes, Sampler
 from .spool import Spool
+from .standing import INTERVAL_SECONDS, Standing, StandingFile
 from .trace import JobTrace
 from .watch import warnings
 
@@ -83,7 +85,13 @@ class Node:
         self._trusted = frozenset((*config.hooks.trusted_uids, os.geteuid()))
         self._windows: dict[JobTrace, _Cut] = {}  # the last window of each job
         self._sampled_at: float | None = None
-        self._chores_at = self._warned_at = -math.inf
+        self._chores_at = self._warned_at = self._stood_at = -math.inf
+        self._ailing: list[tuple[JobTrace, EventKind]] = []  # the warnings that hold now
+        self._counted = (0, 0)  # samples taken and missed when the standing was last told
+        hooks = config.hooks
+        self._standing = StandingFile(
+            hooks.node_file and os.path.join(os.path.dirname(hooks.socket), hooks.node_file)
+        )
 
     def sample(self, late_seconds: float = 0.0) -> None:
         """Take one sample and tell what follows from it; it began so late after its beat."""
@@ -99,6 +107,9 @@ class Node:
             messages.extend(self.registry.due(now, epoch))
         self._tell(messages)
         self._count_sample(now, late_seconds)
+        if now - self._stood_at >= INTERVAL_SECONDS:
+            self._stood_at = now
+            self._standing.write(self._stand(), epoch)
 
     def _cut_windows(self, now: float) -> list[wire.Message]:
         """The windows that are due of the jobs that run."""
@@ -118,12 +129,38 @@ class Node:
         if now - self._warned_at < min(watch.stall_seconds, watch.contention_seconds) / 20:
             return []
         self._warned_at = now
-        told = (
-            self.registry.warn(trace, kind, epoch)
+        self._ailing = [
+            (trace, kind)
             for trace in self.sampler.jobs.values()
             for kind in warnings(trace, self.sampler.threads, watch, period)
-        )
+        ]
+        told = (self.registry.warn(trace, kind, epoch) for trace, kind in self._ailing)
         return [warning for warning in told if warning is not None]
+
+    def _stand(self) -> Standing:
+        """How the node stands, with what became of the samples since the time before."""
+        samples, missed = self._counted
+        self._counted = (self.health.samples, self.health.samples_dropped)
+        taken, lost = self._counted[0] - samples, self._counted[1] - missed
+        jobs = Counter(kind for _, kind in self._ailing)
+        users = Counter(kind for kind, _ in {(kind, self._user(one)) for one, kind in self._ailing})
+        return Standing(
+            jobs=len(self.sampler.jobs),
+            stalled=jobs[EventKind.STALL],
+            contended=jobs[EventKind.CONTENTION],
+            stalled_users=users[EventKind.STALL],
+            contended_users=users[EventKind.CONTENTION],
+            spool_failing=self.spool.failing,
+            sampling_late=lost > taken,
+        )
+
+    def _user(self, trace: JobTrace) -> str:
+        known = self.registry.measured_by(trace)
+        return known.facts.user if known is not None else ""
+
+    def close(self) -> None:
+        """The agent ends: nobody may take it for a running one."""
+        self._standing.remove()
 
     def attend(self, notice: Notice) -> None:
         """Do what a notice of the kernel asks for between two samples."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from ..jobs.events import EventKind, JobEvent
+from ..plugins.hook import UNTOLD_CLUSTER
 from ..plugins.layout import JobPath
 from .attribution import Attribution
 from .questions import Processes, Questions
@@ -79,8 +80,11 @@ class Registry:
 
     def hear(self, event: JobEvent, uid: int, trusted: bool, now: float) -> Heard:
         """Take in a START or END told by ``uid`` at the monotonic time ``now``."""
-        event = event if event.node else replace(event, node=self._rules.node)
+        if trusted and (event.kind is EventKind.QUEUED or "@" in event.node):
+            return Heard("accepted", (event,))  # of a controller, which is no node: passed on
+        event = self._placed(event)
         with self._lock:
+            event = self._of_stopped(event)
             known = self._runs.told_of(event)
         for _ in range(_TRIES):
             if not trusted and known is not None and not self._may_tell(known, uid):
@@ -94,6 +98,27 @@ class Registry:
                 if known is before:
                     return self._hear_end(event, known, uid, trusted, now)
         return Heard("untrusted")
+
+    def _of_stopped(self, event: JobEvent) -> JobEvent:
+        """Slurm counts a requeue before it calls the Epilog of the run that it stopped.
+
+        So the end of a run that did not begin here, while the one before it goes on, is that one's.
+        """
+        run = event.run
+        if event.kind is not EventKind.END or run.scheduler != "slurm" or not run.run.isdigit():
+            return event
+        before = replace(run, run=str(int(run.run) - 1))
+        going = (one for one in self._runs.of_run(before, event.node) if one.ended is None)
+        if self._runs.of_run(run, event.node) or not any(going):
+            return event
+        return replace(event, run=before, facts=replace(event.facts, attempt=int(before.run)))
+
+    def _placed(self, event: JobEvent) -> JobEvent:
+        """The event with the names of node and cluster, where its hook was not told them."""
+        event = event if event.node else replace(event, node=self._rules.node)
+        if event.run.cluster != UNTOLD_CLUSTER:
+            return event
+        return replace(event, run=replace(event.run, cluster=self._rules.cluster))
 
     def _may_tell(self, known: Tracked, uid: int) -> bool:
         """May a user tell of a run? Of one known by its cgroup alone, if processes there agree."""

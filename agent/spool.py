@@ -60,7 +60,7 @@ class Spool:
         self._waiting: list[tuple[str, bytes]] = []
         self.dropped: Counter[str] = Counter()
         self.errors = 0
-        self._failing = False
+        self.failing = False
         os.makedirs(os.path.dirname(path) or ".", mode=0o755, exist_ok=True)
         try:
             self._database = _open(path)
@@ -100,15 +100,15 @@ class Spool:
                 )
                 gone = self._make_room(rows)
         except sqlite3.Error as error:
-            if not self._failing:
+            if not self.failing:
                 log.error("the spool cannot be written, messages wait in memory: %s", error)
-            self._failing = True
+            self.failing = True
             self.errors += 1
             self._bound_waiting()
             return
-        if self._failing:
+        if self.failing:
             log.info("the spool is written again: %d messages had waited", len(self._waiting))
-        self._failing = False
+        self.failing = False
         self._waiting.clear()
         self._rows = rows - gone
         for kind, count in gone.items():

@@ -18,6 +18,9 @@ STATUS_KINDS = {
     7: ("SUSPENDED", ""),
 }
 
+# The words of an execution's end after which the job is still in the queue.
+IN_QUEUE = frozenset({"HELD", "VACATED"})
+
 HOLD_KINDS = {
     1: ("UserRequest", "held"),
     3: ("JobPolicy", "held"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from .exit_htcondor import HOLD_KINDS, STATUS_KINDS
+from .exit_htcondor import HOLD_KINDS, IN_QUEUE, STATUS_KINDS
 from .exit_posix import SHELL_CODES, SIGNALS, signal_of_shell_code
 from .exit_slurm import OOM_MARKER, STATE_KINDS
 
@@ -62,10 +62,17 @@ class Exit:
             return f"signal:{self.signal}"
         return str(self.kind.value)
 
+    @property
+    def in_queue(self) -> bool:
+        """Is the job still in the scheduler's queue after it, as one that HTCondor holds?"""
+        return self.source == "htcondor" and self.state in IN_QUEUE
+
     def describe(self) -> str:
         """One phrase for people, such as ``exit 139 (SIGSEGV)`` or ``out of memory``."""
         if self.kind is ExitKind.ERROR:
-            meaning = SHELL_CODES.get(self.code or 0, "")
+            if self.code is None:
+                return "exit code unknown"
+            meaning = SHELL_CODES.get(self.code, "")
             return f"exit {self.code}" + (f" ({meaning})" if meaning else "")
         if self.kind is ExitKind.SIGNAL:
             return SIGNALS.get(self.signal or 0, f"signal {self.signal}")

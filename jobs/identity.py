@@ -12,7 +12,7 @@ class Run:
 
     ``run`` tells executions of one job id apart. Slurm 26.05 and later: the SLUID. Slurm before:
     the restart count, the only such word its node hooks have (order of the rows in ``sacct -D``).
-    HTCondor: GlobalJobId and start. Local: a ULID.
+    HTCondor: GlobalJobId and the ordinal of the execution. Local: a ULID.
     """
 
     cluster: str

@@ -35,6 +35,11 @@ class RunRecord:
         """Has it ended well?"""
         return self.exit is not None and self.exit.kind is ExitKind.SUCCESS
 
+    @property
+    def in_queue(self) -> bool:
+        """Has it ended although its job is still in the queue, held or to run once more?"""
+        return self.exit is not None and self.exit.in_queue
+
 
 @dataclass(frozen=True)
 class WorkflowRecord:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..jobs.actions import Action
@@ -32,27 +33,52 @@ class Step:
     """One command of a plan, as an argument vector (never a shell line), and what it is for.
 
     ``follow_up`` is the run it brings about, where that is known before it is carried out.
+    ``repeats`` is the run whose work it hands to new jobs, which will not name it.
     """
 
     argv: tuple[str, ...]
     purpose: str
     follow_up: Run | None = None
+    repeats: Run | None = None
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A time in which a node was not fit for work. Epoch seconds; ``until`` None: it lasts."""
+
+    node: str
+    since: float
+    until: float | None
+    state: str  # the scheduler's own word, such as DOWN or DRAIN
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """The nodes of a cluster, by site, and the outages that the scheduler knows of."""
+
+    sites: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    outages: tuple[Outage, ...] = ()
 
 
 class Scheduler(Protocol):
     """One scheduler on one cluster.
 
-    Law: :meth:`history` and :meth:`execute` may talk to the scheduler, :meth:`plan` may not; a
-    plan that is shown is the plan that is carried out.
+    Law: :meth:`plan` may not talk to the scheduler, the others may; a plan that is shown is the
+    plan that is carried out. Where talking fails they raise SchedulerError.
     """
 
     name: str
 
-    def history(self, since: float) -> Iterable[JobEvent]:
-        """QUEUED, START and OUTCOME events of runs active after ``since`` (epoch seconds).
+    def history(self, since: float, until: float = math.inf) -> Iterable[JobEvent]:
+        """QUEUED, START and OUTCOME events of runs that ended between these epoch seconds.
 
-        They are told for the whole cluster: ``node`` is empty.
+        Without ``until`` also of runs that wait or run. They are told for the whole cluster:
+        ``node`` is empty. Lazy: however many there are, few are in memory at a time.
         """
+
+    def nodes(self, since: float) -> Nodes:
+        """The nodes there are now, and their outages that lasted after ``since`` (epoch)."""
 
     def plan(self, action: Action, runs: Sequence[RunRecord]) -> list[Step]:
         """The steps of ``action`` on ``runs``; Refused where this scheduler cannot do it."""

@@ -21,18 +21,21 @@ from typing import NamedTuple
 
 from ..layout import Identity, Unidentified
 from ..processes import pids_below, read_process, real_uid
+from .runs import ordinal
+from .runs import run_name as run_name
 
 JOB_AD, SLOT = b"_CONDOR_JOB_AD", b"_CONDOR_SLOT"
 AD_NAME = ".job.ad"
 
 MAX_PROCESSES = 64  # looked at for one job
 MAX_AD_BYTES = 1 << 20
-MAX_NAME = 256  # characters, jobs.fields.MAX_NAME
 
-# No slash, no space, nothing that cannot be printed.
-_NAME = re.compile(r"[!-.0-~]+")
 _SLOT_OF_DIRECTORY = re.compile(r"_([A-Za-z][A-Za-z-]*\d+(?:_\d+)?)@[^/]*$")
-_NUMBERS = re.compile(rb"^(ClusterId|ProcId|JobCurrentStartDate|JobStartDate) = (\d{1,15})$", re.M)
+_NUMBERS = re.compile(
+    rb"^(ClusterId|ProcId|NumShadowStarts|NumJobReconnects|JobCurrentStartDate|JobStartDate)"
+    rb" = (\d{1,15})$",
+    re.M,
+)
 _GLOBAL_ID = re.compile(rb'^GlobalJobId = "([^"\\\n]{1,1024})"$', re.M)
 
 
@@ -79,16 +82,6 @@ def slot_of(directory: str) -> str:
     """The slot in the name of a job's directory, as a job's environment names it: ``slot1_1``."""
     found = _SLOT_OF_DIRECTORY.search(directory)
     return found[1] if found else ""
-
-
-def run_name(global_job_id: str, start: int) -> str:
-    """What tells runs apart: GlobalJobId and the epoch second of the start, ``…#2.0#1795242239#…``.
-
-    At most 256 characters: of a longer one the end, which holds the job id and both times.
-    Anything that cannot stand in a run's key becomes ``_``.
-    """
-    text = f"{global_job_id}#{start}"[-MAX_NAME:]
-    return "".join(char if _NAME.fullmatch(char) else "_" for char in text)
 
 
 # ---- asking the processes ------------------------------------------------------------------------
@@ -190,9 +183,10 @@ def parse_ad(data: bytes, uid: int | None) -> Identity | None:
     if global_id is None or b"ClusterId" not in numbers or b"ProcId" not in numbers:
         return None
     start = numbers.get(b"JobCurrentStartDate", numbers.get(b"JobStartDate", 0))
+    execution = ordinal(numbers.get(b"NumShadowStarts", 0), numbers.get(b"NumJobReconnects", 0))
     return Identity(
         job_id=f"{numbers[b'ClusterId']}.{numbers[b'ProcId']}",
-        run=run_name(global_id[1].decode("ascii", "replace"), start),
+        run=run_name(global_id[1].decode("ascii", "replace"), execution),
         user="" if uid is None else _user_name(uid),
         uid=uid,
         started=float(start) or None,

@@ -118,7 +118,7 @@ def test_others_may_tell_of_local_jobs_under_their_own_name() -> None:
         judged(event(LOCAL), -1)  # the kernel named nobody
 
 
-CONDOR = Run("c1", "htcondor", "2.0", "n1#2.0#900#990")
+CONDOR = Run("c1", "htcondor", "2.0", "n1#2.0#900#1")
 
 
 def test_htcondors_hooks_speak_for_the_user_they_run_as() -> None:

@@ -44,7 +44,7 @@ def slot() -> Iterator[tuple[str, Path]]:
 def inside(slot: tuple[str, Path], tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process in the slot, as HTCondor starts one."""
     ad = tmp_path / ".job.ad"
-    ad.write_text('ClusterId = 2\nGlobalJobId = "n1#2.0#900"\nProcId = 0\nJobStartDate = 990\n')
+    ad.write_text('ClusterId = 2\nGlobalJobId = "n1#2.0#900"\nProcId = 0\nNumShadowStarts = 1\n')
     process = subprocess.Popen(
         [sys.executable, "-c", "print(flush=True); import time; time.sleep(60)"],
         stdout=subprocess.PIPE,
@@ -72,7 +72,7 @@ def test_a_process_leads_to_its_slot_its_user_and_its_job(
     assert resolver.user_of(inside.pid) == os.getuid()
     assert resolver.users_of(directories) == {os.getuid()}
     told = resolver.identify(PATH, directories)
-    assert told is not None and (told.job_id, told.run) == ("2.0", "n1#2.0#900#990")
+    assert told is not None and (told.job_id, told.run) == ("2.0", "n1#2.0#900#1")
     inside.kill()
     inside.wait()
     assert resolver.users_of(directories) == frozenset()

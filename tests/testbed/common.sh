@@ -45,7 +45,9 @@ wait_for() { # seconds, command...
 is_ours() { # pid file, directory
   local pid
   [ -s "$1" ] && pid=$(<"$1") && [ -d "/proc/$pid" ] || return 1
-  cat "/proc/$pid/cmdline" "/proc/$pid/environ" 2>/dev/null | tr '\0' '\n' | grep -qF -- "$2/"
+  # Not grep -q: it ends at the first match, and under pipefail the writer's SIGPIPE would count.
+  cat "/proc/$pid/cmdline" "/proc/$pid/environ" 2>/dev/null | tr '\0' '\n' |
+    grep -F -- "$2/" >/dev/null
 }
 
 is_gone() { # pid; a zombie is gone too: its parent may never reap it

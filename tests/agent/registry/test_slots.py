@@ -13,13 +13,14 @@ from jobmend.agent.trace import JobTrace
 from jobmend.jobs.events import EventKind, JobEvent, JobFacts
 from jobmend.jobs.exits import Exit, ExitKind
 from jobmend.jobs.identity import Run
+from jobmend.plugins.hook import UNTOLD_CLUSTER
 from jobmend.plugins.layout import Identity, JobPath, Unidentified
 
 ROOT, ALICE, BOB, CAROL = 0, 1000, 1001, 1002
 SLOT = "slot1_1@n1"
 PATH = JobPath("htcondor", "", slot=SLOT)
-FIRST = Run("c1", "htcondor", "2.0", "n1#2.0#900#990")
-NEXT = Run("c1", "htcondor", "3.0", "n1#3.0#900#1100")
+FIRST = Run("c1", "htcondor", "2.0", "n1#2.0#900#1")
+NEXT = Run("c1", "htcondor", "3.0", "n1#3.0#900#1")
 DONE = Exit("htcondor", ExitKind.SUCCESS, 0)
 
 Seen = Callable[..., JobTrace]
@@ -50,6 +51,13 @@ def renew(registry: Registry, seen: Seen, now: float) -> list[JobTrace]:
         made.append(seen(epoch=1100.0))
         registry.appeared(PATH, made[-1], now)
     return made
+
+
+def test_a_hook_that_knows_neither_cluster_nor_node_is_of_the_agent_s(registry: Registry) -> None:
+    untold = dataclasses.replace(FIRST, cluster=UNTOLD_CLUSTER)
+    for event in (start(untold), end(untold)):
+        (told,) = registry.hear(dataclasses.replace(event, node=""), ALICE, False, 0.0).events
+        assert (told.run, told.node) == (FIRST, "n1")
 
 
 def test_the_hook_names_the_slot_before_its_cgroup_is_there(registry: Registry, seen: Seen) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobmend.jobs.fields import MAX_NAME, Fields
-from jobmend.plugins.htcondor import identify as module
+from jobmend.plugins.htcondor import runs
 from jobmend.plugins.htcondor.identify import (
     identify,
     parse_ad,
@@ -31,10 +31,12 @@ GlobalJobId = "node1#2.0#1795242239"
 JobCurrentStartDate = 1795242240
 JobStartDate = 1795242000
 MemoryUsage = ((ResidentSetSize + 1023) / 1024)
+NumJobReconnects = 1
+NumShadowStarts = 3
 Owner = "mallory"
 ProcId = 0
 """
-RUN = "node1#2.0#1795242239#1795242240"
+RUN = "node1#2.0#1795242239#2"
 
 Start = Callable[..., int]
 
@@ -211,7 +213,7 @@ def test_the_first_of_two_lines_counts_and_the_start_may_be_the_first_start() ->
     lines = AD.replace(b"JobCurrentStartDate", b"Other") + b"ProcId = 9\n"
     told = parse_ad(lines, None)
     assert told is not None
-    assert (told.job_id, told.run) == ("2.0", "node1#2.0#1795242239#1795242000")
+    assert (told.job_id, told.run, told.started) == ("2.0", RUN, 1795242000.0)
 
 
 @given(st.binary(max_size=200))
@@ -221,7 +223,13 @@ def test_hostile_bytes_never_raise(data: bytes) -> None:
     assert told is None or told.job_id
 
 
-@given(st.text(max_size=600), st.integers(0, 2**62))
+@given(st.integers(0, 99), st.integers(0, 99))
+def test_a_shadow_that_came_back_to_its_job_is_no_execution(starts: int, reconnects: int) -> None:
+    assert runs.ordinal(starts + reconnects, reconnects) == starts
+    assert runs.ordinal(0, reconnects) == 0
+
+
+@given(st.text(max_size=600), st.integers(0, 2**31))
 def test_a_runs_name_can_stand_in_a_key(global_id: str, when: int) -> None:
     name = run_name(global_id, when)
     assert len(name) <= MAX_NAME
@@ -230,4 +238,4 @@ def test_a_runs_name_can_stand_in_a_key(global_id: str, when: int) -> None:
 
 
 def test_the_constants_are_those_of_the_wire() -> None:
-    assert module.MAX_NAME == MAX_NAME
+    assert runs.MAX_NAME == MAX_NAME
