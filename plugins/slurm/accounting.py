@@ -7,9 +7,10 @@ cell, and newlines between rows mean nothing.
 
 from __future__ import annotations
 
+import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 # Fields of sacct(1) that every release since 18.08 has.
@@ -32,10 +33,17 @@ FIELDS = (
     "Comment",
     "WCKey",
 )
+# Of the batch step of a run, which keeps its own state when a requeue overwrites the run's.
+STEP_FIELDS = ("JobIDRaw", "Submit", "State", "End")
+BATCH = ".batch"
+# How jobs end that never ran.
+UNSTARTED = ("CANCELLED", "DEADLINE")
 SLUID = "SLUID"  # the run's own name, where this sacct knows it (``sacct --helpformat``)
 
 # Under it times are seconds since the epoch, and --starttime is read as UTC.
 ENVIRONMENT = {"SLURM_TIME_FORMAT": "%s", "TZ": "UTC", "LC_ALL": "C"}
+
+MAX_CELL = 2**20  # characters; Slurm keeps comments of 64 kB at most
 
 _ARRAY_TASK = re.compile(r"([0-9]+)_[0-9]+")
 _MEMORY = re.compile(r"([0-9]+(?:\.[0-9]+)?)([KMGTP]?)([nc]?)")
@@ -68,6 +76,14 @@ class Row:
     comment: str
     wckey: str
     sluid: str = ""
+    restarts: int | None = None  # requeues before this run, where the reader is told
+    batch_state: str = ""  # of the batch step, read of runs that were requeued
+    batch_ended: float | None = None
+
+    @property
+    def key(self) -> tuple[str, float]:
+        """What tells the runs of a job apart."""
+        return self.job_id, self.submitted
 
     @property
     def whole(self) -> bool:
@@ -82,27 +98,84 @@ class Row:
 
 
 def command(
-    fields: Sequence[str], delimiter: str, *, since: float = 0.0, jobs: Sequence[str] = ()
+    fields: Sequence[str],
+    delimiter: str,
+    *,
+    since: float = 0.0,
+    until: float = math.inf,
+    jobs: Sequence[str] = (),
+    states: Sequence[str] = (),
+    steps: bool = False,
 ) -> list[str]:
-    """sacct for all runs of ``jobs``, or for all that were active after ``since`` (epoch)."""
-    argv = ["sacct", "--allusers", "--duplicates", "--allocations", "--noheader", "--noconvert"]
+    """sacct for all runs of ``jobs``, or for all that were active between two times (epoch).
+
+    With ``states`` for all that came into one of them then, whether or not they could ever have
+    run. With ``steps`` each run is followed by its steps.
+    """
+    argv = ["sacct", "--allusers", "--duplicates", "--noheader", "--noconvert"]
+    argv += [] if steps else ["--allocations"]
     argv += ["--parsable", f"--delimiter={delimiter}", "--format=" + ",".join(fields)]
     if jobs:
         return [*argv, "--jobs=" + ",".join(jobs)]
     # A day after the epoch at the earliest: 0 could be taken for no start, which is today's.
-    start = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(max(since, 86400.0)))
-    return [*argv, f"--starttime={start}"]
+    argv.append(f"--starttime={moment(max(since, 86400.0))}")
+    if until < math.inf:
+        argv.append(f"--endtime={moment(math.ceil(until))}")
+    if states:
+        argv.append("--state=" + ",".join(states))
+    return argv
+
+
+def moment(epoch: float) -> str:
+    """A time as Slurm's commands take it under :data:`ENVIRONMENT`, in UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(epoch))
 
 
 def parse(text: str, delimiter: str, fields: Sequence[str] = FIELDS) -> list[Row]:
     """The rows of sacct's answer to :func:`command`, in its order; AccountingError if it is cut."""
-    *cells, rest = text.split(delimiter)
-    if len(cells) % len(fields) or rest.strip("\n"):
-        raise AccountingError(
-            f"sacct printed {len(cells)} cells, which are no rows of {len(fields)}"
-        )
-    rows = [cells[start : start + len(fields)] for start in range(0, len(cells), len(fields))]
-    return [_row(dict(zip(fields, row))) for row in rows]
+    return list(rows([text], delimiter, fields))
+
+
+def rows(pieces: Iterable[str], delimiter: str, fields: Sequence[str] = FIELDS) -> Iterator[Row]:
+    """The same of an answer that comes in pieces, of which few are kept at a time."""
+    return (_row(cell) for cell in _records(pieces, delimiter, fields))
+
+
+def batch_steps(
+    pieces: Iterable[str], delimiter: str
+) -> dict[tuple[str, float], tuple[str, float | None]]:
+    """State and end of the batch step of each run (:attr:`Row.key`), where there is one.
+
+    Out of sacct's answer to a command with ``steps`` and STEP_FIELDS.
+    """
+    found: dict[tuple[str, float], tuple[str, float | None]] = {}
+    run = ("", 0.0)
+    for cell in _records(pieces, delimiter, STEP_FIELDS):
+        name, submitted = cell["JobIDRaw"].lstrip("\n"), _whole(cell["Submit"])
+        if name.isdigit() and submitted is not None:
+            run = name, float(submitted)
+        elif name == run[0] + BATCH:
+            found[run] = cell["State"], _whole(cell["End"])
+    return found
+
+
+def _records(
+    pieces: Iterable[str], delimiter: str, fields: Sequence[str]
+) -> Iterator[dict[str, str]]:
+    cells: list[str] = []
+    rest, count, width = "", 0, len(fields)
+    for piece in pieces:
+        *more, rest = (rest + piece).split(delimiter)
+        if len(rest) > MAX_CELL:
+            raise AccountingError(f"sacct printed a cell of more than {MAX_CELL} characters")
+        cells += more
+        count += len(more)
+        whole = len(cells) - len(cells) % width
+        for start in range(0, whole, width):
+            yield dict(zip(fields, cells[start : start + width]))
+        del cells[:whole]
+    if cells or rest.strip("\n"):
+        raise AccountingError(f"sacct printed {count} cells, which are no rows of {width}")
 
 
 def _row(cell: dict[str, str]) -> Row:

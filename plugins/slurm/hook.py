@@ -1,4 +1,4 @@
-"""What Slurm's Prolog and Epilog call: one datagram to the agent, exit 0, silence, no waiting.
+"""What Slurm's prologs and epilogs call: one datagram to the agent, exit 0, silence, no waiting.
 
 A hook that fails, waits or prints can drain a node or delay a job, so this one gives up after
 :data:`LIMIT_SECONDS` and exits 0 whatever happened. It imports no dataclass of the vocabulary:
@@ -21,7 +21,7 @@ from ..hook import tell
 LIMIT_SECONDS = 0.08  # wall time after which nothing is told any more
 
 # Everything that is read of the environment; the rest of it may hold users' secrets.
-# Source: "Prolog and Epilog Guide" (doc/html/prolog_epilog.html), what Prolog and Epilog see.
+# Source: "Prolog and Epilog Guide" (doc/html/prolog_epilog.html), what each of the hooks sees.
 VARIABLES = {
     "context": "SLURM_SCRIPT_CONTEXT",
     "cluster": "SLURM_CLUSTER_NAME",
@@ -29,6 +29,7 @@ VARIABLES = {
     "sluid": "SLURM_JOB_SLUID",  # Slurm 25.11 and later
     "restarts": "SLURM_JOB_RESTART_COUNT",
     "node": "SLURMD_NODENAME",
+    "name": "SLURM_JOB_NAME",  # on the controller alone
     "user": "SLURM_JOB_USER",
     "account": "SLURM_JOB_ACCOUNT",
     "site": "SLURM_JOB_PARTITION",
@@ -37,6 +38,9 @@ VARIABLES = {
     "status": "SLURM_JOB_EXIT_CODE",  # as wait(2) tells it
 }
 KINDS = {"prolog_slurmd": "start", "epilog_slurmd": "end"}
+# The controller's: before the job starts on its nodes, and when it has left them or they are lost.
+CONTROLLER_KINDS = {"prolog_slurmctld": "queued", "epilog_slurmctld": "end"}
+CONTROLLER = "slurmctld"  # its ends are told by the node ``slurmctld@<host>``, which is no node
 
 MAX_NAME = 256  # characters, jobs.fields.MAX_NAME
 MAX_COMMENT = 512  # characters: in JSON they take up to 12 bytes each, of 16 KiB in all
@@ -59,13 +63,16 @@ def _give_up(signum: int, frame: FrameType | None) -> None:
 
 
 def event_body(environ: Mapping[str, str], now: float) -> dict[str, Any] | None:
-    """The START or END event of a hook's environment, as jobs.wire reads it.
+    """The QUEUED, START or END event of a hook's environment, as jobs.wire reads it.
 
     None in any other hook, and where job or cluster have no usable name. ``now`` is in seconds
-    since the epoch. The exit is the hook's view: TIMEOUT, CANCELLED and NODE_FAIL are success.
+    since the epoch. The exit is the hook's view: TIMEOUT, CANCELLED and NODE_FAIL are success; the
+    controller's success is left out, so that it is told of no run whose node was lost. Of a job
+    that was requeued it tells no end: Slurm counts a requeue before the end of what it stopped.
     """
     told = {word: _text(environ, variable) for word, variable in VARIABLES.items()}
-    kind = KINDS.get(told["context"])
+    kind = KINDS.get(told["context"]) or CONTROLLER_KINDS.get(told["context"])
+    controller = told["context"] in CONTROLLER_KINDS
     run = {
         "cluster": told["cluster"],
         "scheduler": "slurm",
@@ -74,16 +81,29 @@ def event_body(environ: Mapping[str, str], now: float) -> dict[str, Any] | None:
     }
     if kind is None or not all(_is_name(word) for word in run.values()):
         return None
-    facts: dict[str, Any] = {
-        word: told[word][:MAX_NAME] for word in ("user", "account", "site") if told[word]
-    }
+    if controller and kind == "end" and told["restarts"] not in ("", "0"):
+        return None
+    node = _controller(kind) if controller else told["node"][:MAX_NAME]
+    body = {"kind": kind, "run": run, "time": now, "node": node, "facts": _facts(told)}
+    end = _exit(told) if kind == "end" else None
+    if end is None or (controller and end["kind"] == "success"):
+        return body
+    return {**body, "exit": end}
+
+
+def _facts(told: Mapping[str, str]) -> dict[str, Any]:
+    names = ("name", "user", "account", "site")
+    facts: dict[str, Any] = {word: told[word][:MAX_NAME] for word in names if told[word]}
     if told["comment"]:
         facts["comment"] = told["comment"][:MAX_COMMENT]
     if told["restarts"].isascii() and told["restarts"].isdigit():
         facts["attempt"] = int(told["restarts"][:9])
-    body = {"kind": kind, "run": run, "time": now, "node": told["node"][:MAX_NAME], "facts": facts}
-    end = _exit(told) if kind == "end" else None
-    return body if end is None else {**body, "exit": end}
+    return facts
+
+
+def _controller(kind: str) -> str:
+    """Who tells it: that a run waits is told for the whole cluster, an end by no node of it."""
+    return f"{CONTROLLER}@{os.uname().nodename}"[:MAX_NAME] if kind == "end" else ""
 
 
 def _text(environ: Mapping[str, str], variable: str) -> str:

@@ -1,25 +1,30 @@
-"""Slurm as a scheduler: history from sacct, actions by scontrol and scancel."""
+"""Slurm as a scheduler: history from accounting, node states, actions by scontrol and scancel."""
 
 from __future__ import annotations
 
+import math
 import os
-import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ...jobs.actions import Action
 from ...jobs.events import JobEvent
 from ...jobs.identity import Run
 from ...jobs.records import RunRecord
-from ..scheduler import SchedulerError, Step, call
-from . import accounting, actions, history
+from ..scheduler import Nodes, Step
+from . import accounting, actions, history, nodes
 from .accounting import Row
+from .carrying import carry_out
+from .pyslurm_reader import PyslurmReader
+from .reader import Reader, slices, told_rows
+from .rest import RestAccess, RestReader
+from .sacct import SacctReader
 
-JOBS_PER_CALL = 1000  # ids in one sacct command line
 MAX_ADDRESSES = 200_000  # jobs whose address is remembered
 FIRST_REACH_SECONDS = 86400.0  # how far back the first call looks for the addresses of jobs
 LATE_SECONDS = 60.0  # the controller tells the database of an end some time after it
-SETTLE_SECONDS = 90.0  # for a stopped job to leave its nodes: KillWait, then Epilog
+
+READERS = ("sacct", "rest", "pyslurm")
 
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
@@ -36,87 +41,94 @@ class SlurmScheduler:
         bin_dir: str = "",
         env: Mapping[str, str] | None = None,
         sites: Sequence[str] = (),
+        *,
+        reader: str = "sacct",
+        rest: RestAccess | None = None,
+        workflow_pattern: str = "",
+        splitting_command: Sequence[str] = (),
+        data_access: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         """Talk to ``cluster`` with the commands in ``bin_dir`` (default: PATH).
 
         Of ``env`` (default: this process's) only PATH and SLURM_CONF are passed on. ``sites``
-        are the partitions that may stand in for each other. ValueError for an unknown word in
-        ``workflow_from``.
+        are the partitions that may stand in for each other. ``reader`` is one of READERS; "rest"
+        needs ``rest``. ``workflow_pattern`` is a regular expression with a group ``workflow``, for
+        the word "pattern" in ``workflow_from``. ValueError for settings of no use.
         """
-        unknown = set(workflow_from) - set(history.WORKFLOW_SOURCES)
-        if unknown:
-            known = ", ".join(history.WORKFLOW_SOURCES)
-            raise ValueError(f"workflow_from: {sorted(unknown)} are none of {known}")
         self._cluster = cluster
-        self._workflow_from = tuple(workflow_from)
+        self._named_by = history.sources(workflow_from, workflow_pattern)
         self._sites = tuple(sites)
         self._env = _clean(os.environ if env is None else env, bin_dir)
-        self._fields: tuple[str, ...] = ()
+        self._reader = _reader(reader, rest, cluster, self._env)
+        self._splitting_command = tuple(splitting_command)
+        self._data_access = data_access
         self._addresses: dict[str, str] = {}
 
-    def history(self, since: float) -> list[JobEvent]:
-        """START and OUTCOME events of runs that were active after ``since`` (epoch seconds).
+    def history(self, since: float, until: float = math.inf) -> Iterator[JobEvent]:
+        """QUEUED, START and OUTCOME events of runs that ended between two times (epoch seconds).
 
-        Runs that ended up to LATE_SECONDS earlier are told again.
+        Without ``until`` also of those that wait or run. Runs that ended up to LATE_SECONDS before
+        ``since`` are told again. SchedulerError at once where there is nothing to read with.
         """
+        self._reader.open()
+        return self._told(since, until)
+
+    def _told(self, since: float, until: float) -> Iterator[JobEvent]:
         now = time.time()
-        since = min(since, now) - LATE_SECONDS
-        rows = self._sacct(since if self._addresses else min(since, now - FIRST_REACH_SECONDS))
-        self._remember(rows)
-        if since > 0:  # a run's ordinal needs its job's earlier rows too
-            active = {row.job_id for row in rows if row.ended is None or row.ended >= since}
-            jobs = sorted(active, key=int)
-            chunks = range(0, len(jobs), JOBS_PER_CALL)
-            rows = [
-                row
-                for start in chunks
-                for row in self._sacct(jobs=jobs[start : start + JOBS_PER_CALL])
-            ]
-            self._remember(rows)
-        return list(history.events(rows, self._cluster, self._workflow_from, since, now))
+        since = reach = min(since, now) - LATE_SECONDS
+        if until == math.inf and not self._addresses:
+            reach = min(since, now - FIRST_REACH_SECONDS)
+        note = self._remember if until == math.inf else _forget
+        for start, end in slices(reach, until, now, self._reader.slice_seconds):
+            for rows in told_rows(self._reader, start, end, since, note):
+                yield from history.events(
+                    rows, self._cluster, self._named_by, now, max(start, since), end
+                )
+
+    def nodes(self, since: float) -> Nodes:
+        """The partitions' nodes, and the outages that lasted after ``since`` (epoch seconds)."""
+        if isinstance(self._reader, RestReader):
+            return nodes.joined(self._reader.nodes(), (), since)
+        return nodes.read(self._env, self._cluster, since)
 
     def plan(self, action: Action, runs: Sequence[RunRecord]) -> list[Step]:
         """The steps of ``action`` on ``runs``; Refused where Slurm cannot do it."""
-        return actions.plan(action, runs, self._addresses, self._sites)
+        return actions.plan(
+            action,
+            runs,
+            self._addresses,
+            self._sites,
+            splitting_command=self._splitting_command,
+            data_access=self._data_access,
+        )
 
     def execute(self, step: Step) -> tuple[Run, ...]:
-        """Carry one step out and return the run it brought about; SchedulerError if it fails."""
-        if step.argv[:2] in (("scontrol", "update"), ("scontrol", "release")):
-            self._settle(step.argv[2].rpartition("=")[2])
-        call(step.argv, env=self._env)
-        return (step.follow_up,) if step.follow_up else ()
+        """Do what is left of a step and return the runs it brought about; or SchedulerError."""
+        return carry_out(step, self._cluster, self._env, sluids=self._reader.sluids)
 
-    def _sacct(self, since: float = 0.0, jobs: Sequence[str] = ()) -> list[Row]:
-        if not self._fields:
-            known = call(["sacct", "--helpformat"], env=self._env).upper().split()
-            sluid = (accounting.SLUID,) if accounting.SLUID in known else ()
-            self._fields = accounting.FIELDS + sluid
-        delimiter = f"<{secrets.token_hex(8)}>"
-        argv = accounting.command(self._fields, delimiter, since=since, jobs=jobs)
-        try:
-            return accounting.parse(call(argv, env=self._env), delimiter, self._fields)
-        except accounting.AccountingError as error:
-            raise SchedulerError(str(error), transient=True) from error
-
-    def _remember(self, rows: Sequence[Row]) -> None:
+    def _remember(self, row: Row) -> None:
         # A row that is not whole names an array's last task like the array itself.
-        self._addresses.update((row.job_id, row.address) for row in rows if row.whole)
-        surplus = len(self._addresses) - MAX_ADDRESSES
-        for job_id in sorted(self._addresses, key=int)[: max(surplus, 0)]:
-            del self._addresses[job_id]
+        if row.whole:
+            self._addresses[row.job_id] = row.address
+        if len(self._addresses) > MAX_ADDRESSES * 1.1:  # job ids go up: the lowest are the oldest
+            for job_id in sorted(self._addresses, key=int)[:-MAX_ADDRESSES]:
+                del self._addresses[job_id]
 
-    def _settle(self, address: str) -> None:
-        """Wait until a job is off its nodes: what is changed before that, Slurm sets back."""
-        deadline = time.monotonic() + SETTLE_SECONDS
-        command = ["squeue", "--noheader", "--format=%T", f"--jobs={address}"]
-        while "COMPLETING" in call(command, env=self._env):
-            if time.monotonic() > deadline:
-                raise SchedulerError(
-                    f"job {address} is still completing after {SETTLE_SECONDS:g} s and stays held:"
-                    f" change and release it by scontrol, or try again",
-                    transient=True,
-                )
-            time.sleep(0.2)
+
+def _forget(row: Row) -> None:
+    """Of a history that ends in the past nothing can be requeued: no address is needed."""
+
+
+def _reader(word: str, rest: RestAccess | None, cluster: str, env: Mapping[str, str]) -> Reader:
+    if word == "sacct":
+        return SacctReader(env)
+    if word == "pyslurm":
+        return PyslurmReader(cluster, env)
+    if word != "rest":
+        raise ValueError(f"reader: {word!r} is none of {', '.join(READERS)}")
+    if rest is None:
+        raise ValueError("reader: rest needs the address, user and token file of slurmrestd")
+    return RestReader(rest, cluster)
 
 
 def _clean(env: Mapping[str, str], bin_dir: str) -> dict[str, str]:

@@ -6,62 +6,50 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from jobmend.jobs import wire
 from jobmend.jobs.events import EventKind, JobEvent
 from jobmend.jobs.records import RunRecord
+from jobmend.plugins.slurm.rest import RestAccess
 from jobmend.plugins.slurm.scheduler import SlurmScheduler
+from tests.plugins.receiver import Receiver as EventReceiver
 
 REPOSITORY = Path(__file__).parents[3]
 TESTBED = REPOSITORY / "tests" / "testbed"
+NODE_SIDE = ("__init__.py", "jobs", "plugins")  # what the hook needs of the package
+# Slurm's user runs the hook too, and may enter neither a checkout nor an interpreter of root's.
+PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
+LAUNCHER = f"""\
+#!{PYTHON} -IS
+import sys
+sys.path.insert(0, "{{folder}}")
+from jobmend.plugins.slurm.hook import main
+main()
+"""
 
 
-@dataclass
-class Receiver:
-    """A real socket in the agent's place, read at once, all datagrams kept."""
-
-    path: Path
-    datagrams: list[bytes] = field(default_factory=list)
-
-    def listen(self) -> Callable[[], None]:
-        """Start receiving; returns how to stop."""
-        channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        channel.bind(str(self.path))
-
-        def receive() -> None:
-            while data := channel.recv(65536):
-                self.datagrams.append(data)
-
-        thread = threading.Thread(target=receive)
-        thread.start()
-
-        def stop() -> None:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
-                last.sendto(b"", str(self.path))
-            thread.join()
-            channel.close()
-
-        return stop
+class Receiver(EventReceiver):
+    """A real socket in the agent's place, which keeps nodes' and the controller's hooks apart."""
 
     def events(self, job_id: str) -> list[JobEvent]:
-        """What the hooks told of one job, in order of arrival."""
-        messages = [wire.loads(data) for data in self.datagrams]
-        return [
-            message
-            for message in messages
-            if isinstance(message, JobEvent) and message.run.job_id == job_id
-        ]
+        """What the nodes' hooks told of one job, in order of arrival."""
+        return [event for event in super().events(job_id) if not _of_controller(event)]
+
+    def controller_events(self, job_id: str) -> list[JobEvent]:
+        """What the controller's hooks told of one job, in order of arrival."""
+        return [event for event in super().events(job_id) if _of_controller(event)]
+
+
+def _of_controller(event: JobEvent) -> bool:
+    return event.kind is EventKind.QUEUED or event.node.startswith("slurmctld@")
 
 
 @dataclass
@@ -74,6 +62,7 @@ class Cluster:
     nodes: tuple[str, ...]
     hooks: Receiver
     operator_bin: Path  # Slurm's commands, run by an operator who is not root
+    rest_url: str = ""  # of slurmrestd
 
     def run(self, *argv: str) -> str:
         """A Slurm command as root; its output."""
@@ -111,9 +100,23 @@ class Cluster:
             time.sleep(0.1)
         return state
 
-    def scheduler(self, workflow_from: Sequence[str] = ("comment", "name")) -> SlurmScheduler:
+    def scheduler(
+        self, workflow_from: Sequence[str] = ("comment", "name"), reader: str = "sacct"
+    ) -> SlurmScheduler:
         """The plugin, working as the operator."""
-        return SlurmScheduler("testbed", workflow_from, str(self.operator_bin), self.env)
+        rest = self.rest_access() if reader == "rest" else None
+        commands = str(self.operator_bin)
+        return SlurmScheduler(
+            "testbed", workflow_from, commands, self.env, reader=reader, rest=rest
+        )
+
+    def rest_access(self, user: str = "tester2") -> RestAccess:
+        """slurmrestd, with a new token of a user: the operator."""
+        path = self.root / f"token-{user}"
+        token = self.run("scontrol", "token", f"username={user}", "lifespan=3600")
+        path.touch(mode=0o600)
+        path.write_text(token)
+        return RestAccess(self.rest_url, user, path)
 
     def record(
         self, scheduler: SlurmScheduler, job_id: str, attempt: int = 0, ended: bool = True
@@ -153,7 +156,8 @@ def slurm() -> Iterator[Cluster]:
     stop = hooks.listen()
     nodes = tuple(f"jm{os.getpid()}n{number}" for number in (1, 2, 3))
     settings = {"JOBMEND_TESTBED": str(base), "SLURM_NODES": ",".join(nodes)}
-    env = {**os.environ, **settings, "SLURM_NODE_CPUS": "4", "SLURM_EXTRA": _extra(base, nodes)}
+    extra = {"SLURM_NODE_CPUS": "4", "SLURM_EXTRA": _extra(base, nodes), "SLURM_REST": "1"}
+    env = {**os.environ, **settings, **extra}
     try:
         lines = subprocess.run(
             [TESTBED / "slurm-up"], env=env, check=True, timeout=280, stdout=subprocess.PIPE
@@ -167,6 +171,7 @@ def slurm() -> Iterator[Cluster]:
             nodes,
             hooks,
             _operator_bin(base),
+            told["JOBMEND_SLURM_REST"],
         )
         cluster.run("sacctmgr", "-i", "modify", "user", "tester2", "set", "adminlevel=Operator")
         yield cluster
@@ -180,12 +185,12 @@ def _extra(base: Path, nodes: Sequence[str]) -> str:
     """The shipped hook and the shipped slurm.conf lines, with this test's paths, and two sites."""
     hook = base / "jobmend-hook"
     text = (REPOSITORY / "etc/slurm/jobmend-hook").read_text()
-    console_script = Path(sys.executable).with_name("jobmend-slurm-hook")
-    text = re.sub(r"^HOOK=.*", f"HOOK={console_script}", text, flags=re.M)
+    text = re.sub(r"^HOOK=.*", f"HOOK={_installed(base)}", text, flags=re.M)
     text = re.sub(r"^(JOBMEND_HOOK_SOCKET)=.*", rf"\1={base}/hook.sock", text, flags=re.M)
     hook.write_text(text)
     hook.chmod(0o755)
-    shipped = (REPOSITORY / "etc/slurm/jobmend.conf.example").read_text()
+    examples = ("jobmend.conf.example", "jobmend-controller.conf.example")
+    shipped = "\n".join((REPOSITORY / "etc/slurm" / name).read_text() for name in examples)
     sites = (
         f"PartitionName=siteA Nodes={nodes[0]} DefMemPerCPU=200 State=UP\n"
         f"PartitionName=siteB Nodes={nodes[1]},{nodes[2]} DefMemPerCPU=200 State=UP\n"
@@ -193,10 +198,24 @@ def _extra(base: Path, nodes: Sequence[str]) -> str:
     return shipped.replace("/etc/slurm/jobmend-hook", str(hook)) + sites
 
 
+def _installed(base: Path) -> Path:
+    """The hook's program, installed where every user can run it, for the system's Python."""
+    package = base / "lib" / "jobmend"
+    for name in NODE_SIDE:
+        source = REPOSITORY / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        package.mkdir(parents=True, exist_ok=True)
+        copy(source, package / name)
+    program = base / "jobmend-slurm-hook"
+    program.write_text(LAUNCHER.format(folder=package.parent))
+    program.chmod(0o755)
+    return program
+
+
 def _operator_bin(base: Path) -> Path:
     folder = base / "bin"
     folder.mkdir()
-    for command in ("sacct", "squeue", "scontrol", "scancel"):
+    for command in ("sacct", "sacctmgr", "scancel", "scontrol", "sinfo", "squeue"):
         script = folder / command
         user = "setpriv --reuid=tester2 --regid=tester2 --init-groups"
         script.write_text(f'#!/bin/sh\nexec {user} /usr/bin/{command} "$@"\n')

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobmend.plugins.slurm import accounting
-from jobmend.plugins.slurm.accounting import AccountingError, Row, command, memory_per_node, parse
+from jobmend.plugins.slurm.accounting import (
+    AccountingError,
+    Row,
+    batch_steps,
+    command,
+    memory_per_node,
+    parse,
+    rows,
+)
 
 DELIMITER = "<5f0c>"
 CELLS = {
@@ -73,6 +81,36 @@ def test_no_text_of_a_user_can_move_a_cell(words: list[str]) -> None:
     assert second.name == "reco" and first.state == second.state
 
 
+@given(st.integers(1, 40), st.text(alphabet="<5f0c>\n|", max_size=20))
+def test_an_answer_may_come_in_pieces_of_any_size(size: int, name: str) -> None:
+    text = answer({**CELLS, "JobName": name.replace(DELIMITER, "")}, CELLS, CELLS)
+    pieces = [text[start : start + size] for start in range(0, len(text), size)]
+    assert list(rows(pieces, DELIMITER)) == parse(text, DELIMITER)
+
+
+def test_a_cell_without_an_end_is_not_kept() -> None:
+    endless = iter(lambda: "x" * 100_000, None)
+    with pytest.raises(AccountingError, match="a cell of more than 1048576 characters"):
+        list(rows(endless, DELIMITER))
+
+
+def test_the_batch_step_belongs_to_the_run_before_it() -> None:
+    rows_told = [
+        ("10", "1000", "REQUEUED", "1060"),
+        ("10.batch", "1000", "COMPLETED", "1030"),
+        ("10.0", "1000", "FAILED", "1020"),
+        ("10", "1061", "REQUEUED", "1100"),
+        ("10.batch", "1061", "CANCELLED", "Unknown"),
+        ("11", "1000", "REQUEUED", "1100"),  # it never got as far as a step
+        ("12.batch", "1000", "COMPLETED", "1100"),
+    ]
+    text = "".join("".join(cell + DELIMITER for cell in row) + "\n" for row in rows_told)
+    assert batch_steps([text], DELIMITER) == {
+        ("10", 1000.0): ("COMPLETED", 1030),
+        ("10", 1061.0): ("CANCELLED", None),
+    }
+
+
 def test_a_sluid_is_read_where_sacct_has_it() -> None:
     fields = (*accounting.FIELDS, accounting.SLUID)
     text = answer(CELLS).replace("\n", f"s5K1KKYAYG5D00{DELIMITER}\n")
@@ -127,3 +165,11 @@ def test_the_command_asks_for_jobs_or_for_a_time() -> None:
     ]
     assert command(("JobID",), "|", since=1795246882.7)[-1] == "--starttime=2026-11-21T07:41:22"
     assert command(("JobID",), "|", since=-60.0)[-1] == "--starttime=1970-01-02T00:00:00"
+    assert command(("JobID",), "|", since=0.0, until=1795246882.5)[-2:] == [
+        "--starttime=1970-01-02T00:00:00",
+        "--endtime=2026-11-21T07:41:23",
+    ]
+    asked = command(
+        ("JobID",), "|", since=0.0, until=1795246882.5, states=("CANCELLED", "DEADLINE")
+    )
+    assert asked[-1] == "--state=CANCELLED,DEADLINE"

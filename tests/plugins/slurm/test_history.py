@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import pytest
 
@@ -10,7 +11,7 @@ from jobmend.jobs import wire
 from jobmend.jobs.events import EventKind, JobEvent
 from jobmend.jobs.exits import ExitKind
 from jobmend.plugins.slurm.accounting import Row
-from jobmend.plugins.slurm.history import events, outcome
+from jobmend.plugins.slurm.history import events, outcome, sources
 from jobmend.plugins.slurm.scheduler import SlurmScheduler
 
 ROW = Row(
@@ -35,9 +36,13 @@ ROW = Row(
 
 
 def tell(
-    *rows: Row, workflow_from: tuple[str, ...] = ("name",), since: float = 0.0
+    *rows: Row,
+    workflow_from: tuple[str, ...] = ("name",),
+    pattern: str = "",
+    since: float = 0.0,
+    until: float = math.inf,
 ) -> list[JobEvent]:
-    return list(events(rows, "testbed", workflow_from, since, now=1000.0))
+    return list(events(rows, "testbed", sources(workflow_from, pattern), 1000.0, since, until))
 
 
 def row(**changes: object) -> Row:
@@ -87,6 +92,29 @@ def test_a_resize_is_no_other_run() -> None:
     assert {e.run.run for e in tell(row(state="RESIZING"), row(submitted=130.0))} == {"0"}
 
 
+def test_a_past_time_is_told_without_what_goes_on_or_ended_later() -> None:
+    running = row(job_id="11", ended=None, state="RUNNING")
+    assert tell(ROW, running, until=120.0) == []
+    assert {event.run.job_id for event in tell(ROW, running, until=120.1)} == {"10"}
+
+
+def test_a_row_may_tell_its_restarts_itself() -> None:
+    first, *_ = tell(row(restarts=2))
+    assert (first.run.run, first.facts.attempt) == ("2", 2)
+    assert first.facts.parent == "testbed/slurm/10/1"
+    assert {event.run.run for event in tell(row(restarts=0))} == {"0"}
+
+
+def test_a_requeue_hides_no_success_that_the_batch_step_knows() -> None:
+    requeued = row(state="REQUEUED", code=0, ended=500.0)
+    done = dataclasses.replace(requeued, batch_state="COMPLETED", batch_ended=120.0)
+    _, end = tell(done, since=400.0)  # told when it was requeued, of when it ended
+    assert end.exit is not None and end.exit.key == "exit:0" and end.time == 120.0
+    stopped = dataclasses.replace(requeued, batch_state="CANCELLED", batch_ended=501.0)
+    _, end = tell(stopped)
+    assert end.exit is not None and end.exit.key == "unknown" and end.time == 500.0
+
+
 def test_a_sluid_names_the_run() -> None:
     assert tell(row(sluid="s5K1KKYAYG5D00"))[0].run.run == "s5K1KKYAYG5D00"
 
@@ -120,6 +148,30 @@ def test_the_workflow_is_the_first_word_there_is(
 def test_an_unknown_source_of_workflows_is_refused() -> None:
     with pytest.raises(ValueError, match="'qos'.* none of comment, wckey, array, name"):
         SlurmScheduler("testbed", ("comment", "qos"))
+    with pytest.raises(ValueError, match="pattern needs workflow_pattern"):
+        SlurmScheduler("testbed", ("pattern", "name"))
+
+
+@pytest.mark.parametrize(
+    ("name", "workflow"),
+    [
+        ("reco-2026-part17", "tester/reco-2026"),
+        ("other", "tester/other"),
+        ("-part1", "tester/-part1"),
+    ],
+)
+def test_a_pattern_takes_the_workflow_out_of_the_name(name: str, workflow: str) -> None:
+    pattern = r"^(?P<workflow>.+)-part\d+$"
+    (start, _) = tell(row(name=name), workflow_from=("pattern", "name"), pattern=pattern)
+    assert start.facts.workflow == workflow
+
+
+@pytest.mark.parametrize(
+    ("pattern", "problem"), [("(", "workflow_pattern: missing"), ("(?P<name>.)", "has no group")]
+)
+def test_a_pattern_of_no_use_is_refused(pattern: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        sources(("pattern",), pattern)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +191,8 @@ def test_an_unknown_source_of_workflows_is_refused() -> None:
         ("REQUEUED", 0, 11, "signal:11"),
         ("REQUEUED", 0, 0, "unknown"),
         ("REQUEUED", 0, 15, "unknown"),
+        ("FAILED", None, None, "exit:?"),  # of slurmrestd 22.05
     ],
 )
-def test_ends_are_told_apart(state: str, code: int, signal: int, key: str) -> None:
+def test_ends_are_told_apart(state: str, code: int | None, signal: int | None, key: str) -> None:
     assert outcome(row(state=state, code=code, signal=signal)).key == key

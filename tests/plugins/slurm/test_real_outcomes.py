@@ -1,100 +1,206 @@
-"""How jobs end on a real Slurm: what history tells is what sacct says, and what the hooks see."""
+"""How jobs end on a real Slurm: what jobmend records is what sacct says, whatever hooks saw.
+
+The table of all of them is printed at the end of the test run.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
 
 from jobmend.jobs.events import EventKind, JobEvent
+from tests.plugins.slurm.changing import configured
+from tests.plugins.slurm.matrix import (
+    ARRAY,
+    CASES,
+    LONG,
+    LONG_ONCE,
+    PREEMPTED,
+    TASKS,
+    LostNode,
+    Said,
+    again,
+    requeue,
+    said,
+)
 
 if TYPE_CHECKING:
     from tests.plugins.slurm.conftest import Cluster
 
 pytestmark = pytest.mark.slurm
 
-HOG = "python3 -c 'x = bytearray(200 * 2**20); import time; time.sleep(2)'"
 HOSTILE = "<b>|\x1b[2J \u202e'q\"\\\n$(id); <script>\t\x1f"
+OVERWRITTEN = "REQUEUED"  # sacct's state of a run, once its job was requeued
 
-# What runs, its options, what sacct says of it (the part before a blank), and our exit's key.
-JOBS = {
-    "success": ("exit 0", (), ("COMPLETED", "0:0"), "exit:0"),
-    "error": ("exit 3", (), ("FAILED", "3:0"), "exit:3"),
-    "crash": ("kill -SEGV $$", (), ("FAILED", "0:11"), "signal:11"),
-    "memory": (HOG, ("--mem=100M",), ("OUT_OF_MEMORY", "0:125"), "out_of_memory"),
-    "timeout": ("sleep 100", ("--time=1",), ("TIMEOUT", "0:0"), "timeout"),
-    "cancelled": ("sleep 100", (), ("CANCELLED", "0:0"), "cancelled"),
-    "node": ("sleep 100", ("--no-requeue",), ("NODE_FAIL", "0:0"), "node_failure"),
-}
-# What the node's Epilog can know; these three look like success in every hook of Slurm.
-IN_HOOK = {"timeout": "exit:0", "cancelled": "exit:0", "node": "exit:0"}
+PREEMPTION = """
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+PartitionName=low Nodes={node} PriorityTier=1 DefMemPerCPU=200 PreemptMode=REQUEUE
+PartitionName=high Nodes={node} PriorityTier=10 DefMemPerCPU=200 PreemptMode=OFF
+"""
+
+
+class Table:
+    """Lines that stand at the end of what pytest prints."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, ...]] = []
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.rows:
+            terminalreporter.section("outcomes on a real Slurm")
+            heads = ("case", "run", "hooks said", "accounting said", "recorded")
+            for row in (heads, *self.rows):
+                terminalreporter.write_line("{:<22} {:<6} {:<14} {:<30} {}".format(*row).rstrip())
 
 
 @pytest.fixture(scope="module")
-def ended(slurm: Cluster) -> Iterator[dict[str, str]]:
-    """One job of each kind, ended; their job ids."""
-    lost = slurm.nodes[2]
-    where = {"node": lost}
-    ids = {
-        name: slurm.submit(script, *options, f"--nodelist={where.get(name, slurm.nodes[0])}")
-        for name, (script, options, *_) in JOBS.items()
-        if name != "memory" or slurm.cgroups == "v1"
-    }
-    for name in ("timeout", "cancelled", "node"):
+def matrix(slurm: Cluster, request: pytest.FixtureRequest) -> Iterator[Mapping[str, list[Said]]]:
+    """Each case carried through to its end, and what all say of it, by its name."""
+    cases = {"preempted": preempt(slurm), **end(slurm)}
+    found = said(slurm, list(cases.values()))
+    matrix = {name: found[job_id] for name, job_id in cases.items()}
+    table = Table()
+    for name, runs in matrix.items():
+        for number, run in enumerate(runs):
+            shown = f"{cases[name]}/{number}"
+            accounting = f"{run.state} {run.code}"
+            table.rows.append((name, shown, run.by_hooks, accounting, run.recorded))
+    request.config.pluginmanager.register(table)
+    yield matrix
+    for job_id in cases.values():
+        slurm.run("scancel", job_id)
+
+
+def preempt(slurm: Cluster) -> str:
+    """A job of a low partition that has to make way, and runs again."""
+    with configured(slurm, lambda text: text + PREEMPTION.format(node=slurm.nodes[1])):
+        options = ("--cpus-per-task=4", "--mem=100M")
+        low = slurm.submit(LONG_ONCE, "--partition=low", *options)
+        slurm.wait(low, "RUNNING")
+        high = slurm.submit("sleep 1", "--partition=high", *options)
+        slurm.wait(high, "COMPLETED")
+        again(slurm, low)
+        slurm.wait(low, "COMPLETED")
+    return low
+
+
+def end(slurm: Cluster) -> dict[str, str]:
+    """All other cases, side by side; their job ids."""
+    ids: dict[str, str] = {}
+    for name, case in CASES.items():
+        if name == "out of memory" and slurm.cgroups != "v1":
+            continue
+        failing = ids.get("exit 3", "")
+        options = [option.format(failing=failing) for option in case.options]
+        ids[name] = slurm.submit(case.script, *options, f"--nodelist={slurm.nodes[case.node]}")
+    array = slurm.submit(ARRAY, "--array=1-4", f"--nodelist={slurm.nodes[1]}")
+    lost = LostNode(slurm, slurm.nodes[2])
+    for name in ("node lost", "node lost, requeued"):
         slurm.wait(ids[name], "RUNNING")
-    # A limit has whole minutes and is checked twice a minute: move the end instead.
-    slurm.run("scontrol", "update", f"JobId={ids['timeout']}", "EndTime=now+1")
-    slurm.run("scancel", ids["cancelled"])
-    slurm.run("scontrol", "update", f"NodeName={lost}", "State=DOWN", "Reason=test")
+    lost.kill()
     try:
-        for name, job_id in ids.items():
-            slurm.wait(job_id, JOBS[name][2][0], seconds=100)
-        yield ids
+        for name, case in CASES.items():
+            if case.done is not None and name in ids:
+                slurm.wait(ids[name], "PENDING" if case.waits else "RUNNING")
+                case.done(slurm, ids[name])
+        slurm.wait(ids["requeued, failed"], "FAILED")
+        requeue(slurm, ids["requeued, failed"])
+        slurm.wait(f"{array}_4", "RUNNING")
+        slurm.run("scancel", f"{array}_4")
+        slurm.wait(ids["node lost"], "NODE_FAIL", seconds=120)
     finally:
-        if "down" in slurm.run("sinfo", "-h", "-n", lost, "-o", "%T"):
-            slurm.run("scontrol", "update", f"NodeName={lost}", "State=RESUME")
+        lost.revive()
+    again(slurm, ids["node lost, requeued"])
+    for name, job_id in ids.items():
+        state = CASES[name].ends[-1][0]
+        slurm.wait(job_id, state, seconds=120)
+    for number, (state, *_) in enumerate(TASKS, 1):
+        slurm.wait(f"{array}_{number}", state)
+    shown = slurm.run("squeue", "-har", "--states=all", "-j", array, "-o", "%A %K").splitlines()
+    raw = {task: job_id for job_id, task in map(str.split, shown)}
+    return {**ids, **{f"array, task {task}": raw[task] for task in sorted(raw)}}
 
 
-@pytest.mark.parametrize("name", JOBS)
-def test_history_tells_what_sacct_says(slurm: Cluster, ended: dict[str, str], name: str) -> None:
-    if name not in ended:
+WANTED: Mapping[str, Sequence[tuple[str, str, str]]] = {
+    **{name: case.ends for name, case in CASES.items()},
+    "preempted": PREEMPTED,
+    **{f"array, task {number}": [end] for number, end in enumerate(TASKS, 1)},
+}
+
+
+@pytest.mark.parametrize("name", WANTED)
+def test_what_is_recorded_is_what_accounting_says(
+    slurm: Cluster, matrix: Mapping[str, list[Said]], name: str
+) -> None:
+    if name not in matrix:
         pytest.skip("no cgroup v1 controllers here: Slurm enforces no memory limit")
-    state, code = slurm.accounting(ended[name])
-    assert (state.split()[0], code) == JOBS[name][2]
-    record = slurm.record(slurm.scheduler(), ended[name])
-    assert record.exit is not None and record.exit.key == JOBS[name][3]
-    assert record.exit.state == JOBS[name][2][0]
-    assert record.facts.user == "tester" and record.facts.account == "acct"
-    assert record.facts.site == "main"
-    assert record.run.key == f"testbed/slurm/{ended[name]}/0"
+    told = [(run.state.split()[0], run.code) for run in matrix[name]]
+    assert told == [wanted[:2] for wanted in WANTED[name]]
+    for run, (state, code, key) in zip(matrix[name], WANTED[name]):
+        exit = run.record.exit if run.record else None
+        if not key:
+            assert exit is None
+            continue
+        assert run.record is not None and exit is not None and exit.key == key
+        if state == OVERWRITTEN:  # what the run was before is left to the hooks
+            assert exit.state in (OVERWRITTEN, "")
+            continue
+        assert exit.state == state
+        if key != "out_of_memory":  # 125 is a mark of Slurm's, not a signal
+            assert f"{exit.code or 0}:{exit.signal or 0}" == code
+        assert run.record.facts.user == "tester" and run.record.facts.account == "acct"
 
 
-def test_a_cancellation_names_who_did_it(slurm: Cluster, ended: dict[str, str]) -> None:
-    record = slurm.record(slurm.scheduler(), ended["cancelled"])
-    assert record.exit is not None and record.exit.reason == "by 0"
+# These look like success in every hook of Slurm. When a running job is requeued, Slurm counts that
+# before it calls the Epilog of the run that was stopped; the agent knows whose end it is.
+STOPPED = ("held, running", "requeued, running", "preempted")
 
 
-def test_requests_are_told_in_bytes_and_seconds(slurm: Cluster, ended: dict[str, str]) -> None:
-    request = slurm.record(slurm.scheduler(), ended["timeout"]).facts.request
+@pytest.mark.parametrize("name", ["timeout", "cancelled, running", *STOPPED])
+def test_accounting_corrects_what_hooks_took_for_success(
+    matrix: Mapping[str, list[Said]], name: str
+) -> None:
+    first = matrix[name][0]
+    assert first.by_hooks == "exit:0" and not first.recorded.startswith("exit:0")
+
+
+@pytest.mark.parametrize("name", ["exit 0", "exit 3", "signal", "step fails", "array, task 3"])
+def test_hooks_tell_start_and_end(matrix: Mapping[str, list[Said]], name: str) -> None:
+    (run,) = matrix[name]
+    assert [event.kind for event in run.hooks] == [EventKind.START, EventKind.END]
+    assert run.by_hooks == WANTED[name][0][2]
+    start, end = run.hooks
+    assert start.node == end.node and start.facts.site == end.facts.site == "main"
+    assert 0 <= end.time - start.time < 120
+
+
+def test_a_cancellation_names_who_did_it(matrix: Mapping[str, list[Said]]) -> None:
+    record = matrix["cancelled, running"][0].record
+    assert record is not None and record.exit is not None and record.exit.reason == "by 0"
+
+
+def test_requests_are_told_in_bytes_and_seconds(matrix: Mapping[str, list[Said]]) -> None:
+    record = matrix["timeout"][0].record
+    assert record is not None
+    request = record.facts.request
     assert (request.cpus, request.memory_bytes) == (1, 200 * 2**20)
     assert request.walltime_seconds == 60.0
 
 
-# A node that is declared down runs its Epilog when it likes.
-@pytest.mark.parametrize("name", [name for name in JOBS if name != "node"])
-def test_hooks_tell_start_and_end(slurm: Cluster, ended: dict[str, str], name: str) -> None:
-    if name not in ended:
-        pytest.skip("no cgroup v1 controllers here: Slurm enforces no memory limit")
-    start, end = told(slurm, ended[name], 2)
-    assert (start.kind, end.kind) == (EventKind.START, EventKind.END)
-    assert start.run.key == end.run.key == f"testbed/slurm/{ended[name]}/0"
-    assert start.node == end.node == slurm.nodes[0]
-    assert start.facts.user == "tester" and start.facts.site == "main"
-    assert start.exit is None
-    assert end.exit is not None and end.exit.key == IN_HOOK.get(name, JOBS[name][3])
-    assert 0 <= end.time - start.time < 120
+def test_the_tasks_of_an_array_are_one_workflow(matrix: Mapping[str, list[Said]]) -> None:
+    records = [matrix[f"array, task {number}"][0].record for number in (1, 2, 3, 4)]
+    assert len({record.facts.workflow for record in records if record}) == 1
+    assert all(record and "/array-" in record.facts.workflow for record in records)
+
+
+def test_a_run_that_was_repeated_names_the_one_before(matrix: Mapping[str, list[Said]]) -> None:
+    for name in ("requeued, failed", "node lost, requeued", "preempted"):
+        first, second = (run.record for run in matrix[name])
+        assert first and second and second.facts.parent == first.run.key
 
 
 def told(slurm: Cluster, job_id: str, count: int) -> list[JobEvent]:
@@ -104,22 +210,6 @@ def told(slurm: Cluster, job_id: str, count: int) -> list[JobEvent]:
         assert time.monotonic() < deadline, f"{len(events)} events of job {job_id}, not {count}"
         time.sleep(0.05)
     return events
-
-
-def test_an_array_has_a_run_for_each_task(slurm: Cluster) -> None:
-    array = slurm.submit("exit $((SLURM_ARRAY_TASK_ID - 1))", "--array=1-3", "--job-name=tasks")
-    slurm.wait(f"{array}_1", "COMPLETED")
-    slurm.wait(f"{array}_2", "FAILED")
-    slurm.wait(f"{array}_3", "FAILED")
-    scheduler = slurm.scheduler(("array", "name"))
-    records = [slurm.record(scheduler, raw) for raw in slurm.raw_ids(array)]
-    assert {record.facts.workflow for record in records} == {f"tester/array-{array}"}
-    assert array in {record.run.job_id for record in records}  # one task has the array's own id
-    assert sorted(record.exit.key for record in records if record.exit) == [
-        "exit:0",
-        "exit:1",
-        "exit:2",
-    ]
 
 
 def test_hostile_names_and_comments_are_data(slurm: Cluster) -> None:
@@ -138,7 +228,7 @@ def test_hostile_names_and_comments_are_data(slurm: Cluster) -> None:
 
 
 def test_a_history_from_the_future_tells_what_runs(slurm: Cluster) -> None:
-    job_id = slurm.submit("sleep 300")
+    job_id = slurm.submit(LONG)
     slurm.wait(job_id, "RUNNING")
     try:
         slurm.record(slurm.scheduler(), job_id, ended=False)
@@ -148,7 +238,8 @@ def test_a_history_from_the_future_tells_what_runs(slurm: Cluster) -> None:
         slurm.run("scancel", job_id)
 
 
-def test_no_node_was_drained(slurm: Cluster, ended: dict[str, str]) -> None:
+@pytest.mark.usefixtures("matrix")
+def test_no_node_was_drained(slurm: Cluster) -> None:
     listed = slurm.run("sinfo", "-h", "-N", "-p", "main", "-o", "%N %T %E")
     states = {line.split(" ")[0]: line.split(" ", 1)[1] for line in listed.splitlines()}
     assert set(states) == set(slurm.nodes)
