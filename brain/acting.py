@@ -10,7 +10,7 @@ from dataclasses import replace
 from ..jobs.actions import ActionKind, Recommendation, State
 from ..jobs.records import RunRecord
 from ..plugins.scheduler import SchedulerError
-from . import audit, recommendations, runs, steps, workflows
+from . import audit, ingest, recommendations, runs, steps, verifying, workflows
 from .answers import Applied
 from .schedulers import Schedulers
 from .steps import PlannedStep, StepState
@@ -84,7 +84,7 @@ class Acting:
         if action.kind in BOOKKEEPING:
             return ()
         records = self._records(recommendation)
-        if action.kind.stops and all(record.exit is not None for record in records):
+        if action.kind.stops and all(verifying.is_stopped(it, action.kind) for it in records):
             return ()
         plan: list[PlannedStep] = []
         for key, group in itertools.groupby(records, key=_scheduler_of):
@@ -146,6 +146,8 @@ class Acting:
             steps.mark(db, id, planned.number, StepState.DONE)
             recommendations.add_follow_ups(db, id, follow_ups)
             audit.note(db, self._clock(), who, "step done", id, name)
+            if planned.step.repeats is not None:
+                ingest.take_over(db, planned.step.repeats, follow_ups, self._clock())
         return ""
 
     def _finish(self, id: int, who: str, problem: str) -> Applied:

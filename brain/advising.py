@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..jobs.actions import Advice, Recommendation, State
-from ..jobs.identity import Workflow
+from ..jobs.identity import SiteStatus, Workflow
 from ..jobs.records import RunRecord, WorkflowRecord
 from . import recommendations, runs, sites, windows, workflows
 from .config import AdviceConfig
@@ -108,6 +108,7 @@ def digest(record: WorkflowRecord) -> str:
             run.run.key,
             None if run.exit is None else [run.exit.kind.value, run.exit.key],
             [warning.value for warning in run.warnings],
+            *(["bad site"] if run.failed and run.site_status is SiteStatus.BAD else []),
         ]
         for run in sorted(record.runs, key=lambda run: run.run.key)
     ]

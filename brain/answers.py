@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..jobs.actions import Recommendation
 from ..jobs.records import RunRecord
 from .audit import Entry
+from .site_spells import SiteState
 from .steps import PlannedStep
 from .workflows import WorkflowCount
 
@@ -39,6 +40,13 @@ class WorkflowList:
     """Workflows, the last changed first."""
 
     workflows: list[WorkflowCount]
+
+
+@dataclass(frozen=True)
+class SiteList:
+    """Sites by name, with their past."""
+
+    sites: list[SiteState]
 
 
 @dataclass(frozen=True)

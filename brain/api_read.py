@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 
 from ..jobs.actions import State
 from ..jobs.version import VERSION
-from . import audit, recommendations, runs, sites, steps, workflows
+from . import audit, recommendations, runs, site_spells, sites, steps, workflows
 from .access import HereBrain
 from .answers import (
     AuditList,
@@ -17,6 +17,7 @@ from .answers import (
     RecommendationDetail,
     RecommendationList,
     SchedulerStatus,
+    SiteList,
     Status,
     WorkflowList,
 )
@@ -26,6 +27,7 @@ from .brain import Brain
 router = APIRouter(prefix="/api/v1")
 
 Limit = Annotated[int, Query(ge=1, le=5000)]
+Days = Annotated[float, Query(ge=0, le=3650)]
 
 
 @router.get("/recommendations")
@@ -67,6 +69,14 @@ def list_workflows(brain: HereBrain, limit: Limit = 500) -> WorkflowList:
     """Workflows in numbers of runs."""
     with brain.store.read() as db:
         return WorkflowList(workflows.counts(db, limit))
+
+
+@router.get("/sites")
+def list_sites(brain: HereBrain, days: Days = 7) -> SiteList:
+    """Sites: their status now, and what it and their nodes were in the last days."""
+    now = brain.clock()
+    with brain.store.read() as db:
+        return SiteList(site_spells.states(db, now, now - days * 86400))
 
 
 @router.get("/audit")

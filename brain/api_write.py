@@ -11,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..jobs import wire
 from ..jobs.actions import Recommendation
-from ..jobs.fields import Fields, WireError
+from ..jobs.fields import MAX_NAME, Fields, WireError
 from . import ingest
-from .access import HereBrain, Operator, require_ingest
+from .access import HereBrain, Operator, require_ingest, require_operator
 from .answers import Applied
+from .backfill import Progress
 from .errors import ApiError
 from .ingest import Receipt
 
@@ -37,6 +38,15 @@ class RejectOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     why: str = Field(min_length=1, max_length=1000)
+
+
+class BackfillOrder(BaseModel):
+    """Which scheduler's past to read, and from when on (epoch seconds)."""
+
+    model_config = ConfigDict(extra="forbid")
+    cluster: str = Field(max_length=MAX_NAME)
+    scheduler: str = Field(max_length=MAX_NAME)
+    since: float = Field(ge=0, allow_inf_nan=False)
 
 
 _BATCH = {
@@ -96,3 +106,9 @@ def reject_recommendation(
 ) -> Recommendation:
     """Turn a proposal down."""
     return brain.acting.reject(id, who, order.why)
+
+
+@router.post("/backfill", dependencies=[Depends(require_operator)])
+def backfill_slice(order: BackfillOrder, brain: HereBrain) -> Progress:
+    """Read the next slice of a scheduler's past; order again until it is done."""
+    return brain.backfill.step((order.cluster, order.scheduler), order.since)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+CORRECTED = "outcome corrected"  # accounting told another end than what was believed
+
 
 @dataclass(frozen=True)
 class Entry:

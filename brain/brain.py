@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from . import schedulers, tokens
 from .acting import Acting
+from .backfill import Backfill
 from .config import BrainConfig
 from .metrics import BrainMetrics
 from .models import ModelShelf
@@ -25,6 +26,7 @@ class Brain:
     store: Store
     tokens: Tokens
     acting: Acting
+    backfill: Backfill
     metrics: BrainMetrics
     shelf: ModelShelf
     watcher: Watcher
@@ -37,6 +39,7 @@ class Brain:
 
     def stop(self) -> None:
         """End the rounds and close the store."""
+        self.backfill.stop()
         self.watcher.stop()
         self.store.close()
 
@@ -59,6 +62,7 @@ def assemble(
         store=store,
         tokens=secrets,
         acting=Acting(store, found, clock),
+        backfill=Backfill(store, found, clock, config.store.max_windows, metrics.ingested),
         metrics=metrics,
         shelf=shelf,
         watcher=Watcher(store, found, shelf, metrics, config, clock),

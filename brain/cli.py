@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
 import click
-from pydantic import TypeAdapter
 
 from ..jobs.actions import State
 from ..jobs.text import printable
 from ..jobs.version import VERSION
+from ..plugins.doctor import report
 from . import doctor, tables
+from .cli_history import backfill, sites
 from .cli_learn import learn
+from .cli_output import as_json, print_json
 from .cli_run import run
 from .client import BadAnswer, Client, Unreachable, read_settings
 from .config import ConfigError
-from .doctor import Finding, Level
 from .store import StoreError
 from .tokens import TokenError
 
@@ -53,15 +53,6 @@ class Program(click.Group):
             raise ConfigFailure(printable(str(error), 800)) from error
         except (BadAnswer, TokenError, StoreError) as error:
             raise BadAnswerFailure(printable(str(error), 800)) from error
-
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-
-
-def print_json(value: Any) -> None:
-    """Print a dataclass as JSON in ASCII, so that no terminal is moved by what is in it."""
-    document = TypeAdapter(type(value)).dump_python(value, mode="json")
-    click.echo(json.dumps(document, indent=2))
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
@@ -104,7 +95,10 @@ def show(id: int, as_json: bool) -> None:
 def apply(id: int, dry_run: bool) -> None:
     """Approve recommendation ID and carry it out."""
     answer = Client(read_settings()).apply(id, dry_run=dry_run)
-    tables.show(tables.steps(answer.steps))
+    if answer.steps:
+        tables.show(tables.steps(answer.steps))
+    else:
+        click.echo("no step: nothing is asked of a scheduler", err=True)
     state = answer.recommendation.state
     click.echo(f"recommendation {id} is {state.value}", err=True)
     if state is State.FAILED:
@@ -133,19 +127,17 @@ def jobs(workflow: str | None, as_json: bool) -> None:
 
 
 @main.command("doctor")
-@click.option("--agent", default=doctor.AGENT_URL, show_default=True, help="The agent's address.")
+@click.option("--agent", metavar="URL", default="", help="The agent's address; one must be there.")
 @as_json
 def doctor_command(agent: str, as_json: bool) -> None:
-    """Check this machine; exits 1 if anything is bad."""
-    findings = doctor.examine(Client(read_settings()), agent)
-    if as_json:
-        documents = TypeAdapter(list[Finding]).dump_python(findings, mode="json")
-        click.echo(json.dumps(documents, indent=2))
-    else:
-        tables.show(tables.findings(findings))
-    if any(finding.level is Level.BAD for finding in findings):
+    """Check brain, token, schedulers and this machine; exits 1 if anything is bad."""
+    found = doctor.examine(Client(read_settings()), agent)
+    report.show(found, as_json=as_json)
+    if report.status(found):
         click.get_current_context().exit(BadAnswerFailure.exit_code)
 
 
+main.add_command(backfill)
 main.add_command(learn)
 main.add_command(run)
+main.add_command(sites)

@@ -16,7 +16,15 @@ from pydantic import TypeAdapter, ValidationError
 from ..jobs.actions import Recommendation
 from ..jobs.text import printable
 from . import tokens
-from .answers import Applied, JobList, RecommendationDetail, RecommendationList, Status
+from .answers import (
+    Applied,
+    JobList,
+    RecommendationDetail,
+    RecommendationList,
+    SiteList,
+    Status,
+)
+from .backfill import Progress
 from .config import ConfigError, StoreConfig
 
 DEFAULT_URL = "http://127.0.0.1:8807"
@@ -108,6 +116,15 @@ class Client:
     def jobs(self, workflow: str | None = None) -> JobList:
         """The runs that changed last."""
         return self._get(JobList, "jobs", workflow=workflow)
+
+    def sites(self, days: float) -> SiteList:
+        """Sites now and in the last days."""
+        return self._get(SiteList, "sites", days=str(days))
+
+    def backfill(self, cluster: str, scheduler: str, since: float) -> Progress:
+        """Have the next slice of a scheduler's past read."""
+        order: dict[str, object] = {"cluster": cluster, "scheduler": scheduler, "since": since}
+        return self._post(Progress, "backfill", order)
 
     def status(self) -> Status:
         """How the brain does."""

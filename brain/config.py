@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Literal, Self
 
 import tomllib
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ..plugins.local.settings import default_state_dir
 
@@ -19,6 +29,14 @@ class ConfigError(Exception):
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# A word of an action's data access, such as "xrootd", and the environment variables it stands for.
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+DataAccess = dict[str, dict[Variable, str]]
+
+# Name of a ClassAd attribute.
+Attribute = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.]*$")]
 
 
 class ServerConfig(_Section):
@@ -53,6 +71,7 @@ class AdviceConfig(_Section):
     settle_seconds: float = Field(default=30, ge=0, allow_inf_nan=False)
     queue_seconds: float = Field(default=3600, ge=0, allow_inf_nan=False)
     poll_seconds: float = Field(default=5, gt=0, allow_inf_nan=False)
+    nodes_seconds: float = Field(default=60, gt=0, allow_inf_nan=False)
     site_window_seconds: float = Field(default=3600, gt=0, allow_inf_nan=False)
     expire_seconds: float = Field(default=86400, gt=0, allow_inf_nan=False)
 
@@ -65,11 +84,60 @@ class LocalConfig(_Section):
 
 
 class SlurmConfig(_Section):
-    """One Slurm cluster, asked with its own commands."""
+    """One Slurm cluster: how its accounting is read, and what actions may use."""
 
     cluster: str = Field(min_length=1, pattern=r"^[^/\s]+$")
     workflow_from: tuple[str, ...] = ("comment", "wckey", "name")
+    workflow_pattern: str = ""
     bin_dir: str = ""
+    sites: tuple[str, ...] = ()
+    reader: Literal["sacct", "rest", "pyslurm"] = "sacct"
+    rest_url: str = ""
+    rest_user: str = ""
+    rest_token_file: Path | None = None
+    splitting_command: tuple[str, ...] = ()
+    data_access: DataAccess = Field(default_factory=dict)
+
+    @field_validator("rest_token_file", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return value or None
+
+    @field_validator("workflow_pattern")
+    @classmethod
+    def _names_a_workflow(cls, value: str) -> str:
+        try:
+            named = not value or "workflow" in re.compile(value).groupindex
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from error
+        if not named:
+            raise ValueError("a group (?P<workflow>...) is wanted in it")
+        return value
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        wanted = ("rest_url", "rest_user", "rest_token_file") if self.reader == "rest" else ()
+        missing = [name for name in wanted if not getattr(self, name)]
+        if missing:
+            raise ValueError(f"reader = 'rest' needs {', '.join(missing)}")
+        if ("pattern" in self.workflow_from) != bool(self.workflow_pattern):
+            raise ValueError("'pattern' in workflow_from and workflow_pattern need each other")
+        return self
+
+
+class HTCondorConfig(_Section):
+    """One HTCondor pool, asked with its Python bindings."""
+
+    cluster: str = Field(min_length=1, pattern=r"^[^/\s]+$")
+    pool: str = ""
+    schedds: tuple[str, ...] = ()
+    config: str = ""
+    token_dir: str = ""
+    workflow_from: tuple[Attribute, ...] = ("DAGManJobId", "JobBatchName", "ClusterId")
+    site_from: tuple[Attribute, ...] = ("MATCH_GLIDEIN_Site", "RemoteHost")
+    event_log: str = ""
+    splitting_command: tuple[str, ...] = ()
+    data_access: DataAccess = Field(default_factory=dict)
     sites: tuple[str, ...] = ()
 
 
@@ -78,6 +146,7 @@ class SchedulersConfig(_Section):
 
     local: LocalConfig | None = None
     slurm: SlurmConfig | None = None
+    htcondor: HTCondorConfig | None = None
 
 
 class BrainConfig(_Section):

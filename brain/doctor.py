@@ -1,146 +1,162 @@
-"""Is jobmend in order on this machine? Checks, each with what to do about a bad finding."""
+"""Is jobmend in order here? The checks of the brain and of an operator, beside those of a node."""
 
 from __future__ import annotations
 
-import enum
-import os
-import shutil
-import stat
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 
-import httpx2
-
-from ..plugins.hook import SOCKET, SOCKET_VARIABLE
+from ..jobs.records import RunRecord
+from ..jobs.version import VERSION
+from ..plugins.doctor import asking, node, schedulers, seen, uplink
+from ..plugins.doctor.agent import NO_END_HOOK
+from ..plugins.doctor.findings import Check, Finding
+from ..plugins.doctor.seen import LATE_SECONDS, Seen
 from . import tokens
+from .answers import Status
 from .client import BadAnswer, Client, Unreachable
 
-SLURM_COMMANDS = ("sacct", "scontrol", "scancel", "sbatch")
-AGENT_URL = "http://127.0.0.1:9807"
+BRAIN = Check("brain", "docs/cli.md, Where the brain is")
+POLLS = Check("brain's schedulers", "brain.toml, [schedulers]")
+MODELS = Check("brain's models", "docs/advice.md, The models")
+TOKEN = Check("token", "docs/cli.md, Where the brain is")
+
+RECENT_SECONDS = 86400.0
+LOCAL = "local"
 
 
-class Level(str, enum.Enum):
-    """How a check went."""
+def examine(client: Client, agent_url: str = "") -> list[Finding]:
+    """All checks, in the order in which things depend on each other.
 
-    GOOD = "good"
-    NOTE = "note"  # less is known or can be done, and that may be meant
-    BAD = "bad"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check found, and the cure where it is not good."""
-
-    check: str
-    level: Level
-    text: str
-    cure: str = ""
-
-
-def examine(
-    client: Client,
-    agent_url: str = AGENT_URL,
-    cgroup_root: Path = Path("/sys/fs/cgroup"),
-    proc_root: Path = Path("/proc"),
-) -> list[Finding]:
-    """All checks, in the order in which things depend on each other."""
+    Where ``agent_url`` is given, an agent must be there.
+    """
+    settings, told = node.read_settings()
     return [
-        check_brain(client),
+        *examine_brain(client),
         check_token(client.settings.token_file),
-        check_agent(agent_url),
-        check_hook_socket(Path(os.environ.get(SOCKET_VARIABLE) or SOCKET)),
-        check_cgroups(cgroup_root),
-        check_pressure(proc_root),
-        check_scheduler(),
+        settings,
+        *node.examine(told, agent_url=agent_url),
+        *schedulers.examine(told),
     ]
 
 
-def check_brain(client: Client) -> Finding:
+def examine_brain(client: Client) -> list[Finding]:
+    """The brain, its schedulers and models, its clock, and what it has seen of recent jobs."""
+    answered, status = check_brain(client)
+    if status is None:
+        return [answered]
+    return [
+        answered,
+        check_polls(status, time.time()),
+        check_models(status),
+        uplink.check_versions({"this doctor": VERSION, "brain": status.version}),
+        check_clock(client.settings.url),
+        *check_jobs(client, time.time()),
+    ]
+
+
+def check_brain(client: Client) -> tuple[Finding, Status | None]:
     """Does the brain answer, and does it go its rounds?"""
     url = client.settings.url
     try:
         status = client.status()
     except Unreachable as error:
         cure = "start jobmend-brain, or set JOBMEND_URL to where it listens"
-        return Finding("brain", Level.BAD, str(error), cure)
+        return BRAIN.bad(str(error), cure), None
     except BadAnswer as error:
-        return Finding("brain", Level.BAD, str(error), "set JOBMEND_URL to where the brain listens")
-    failing = [poll for poll in status.schedulers if poll.error]
+        return BRAIN.bad(str(error), "set JOBMEND_URL to where the brain listens"), None
     if not status.watching:
-        return Finding("brain", Level.BAD, f"{url}: its watcher stands still", "restart the brain")
-    if failing:
-        text = f"{url}: {failing[0].scheduler} of {failing[0].cluster}: {failing[0].error}"
-        return Finding("brain", Level.BAD, text, "run that command as the brain's user")
-    return Finding("brain", Level.GOOD, f"{url}: version {status.version}")
+        return BRAIN.bad(f"{url}: its watcher stands still", "restart the brain"), status
+    return BRAIN.good(f"{url}: version {status.version}"), status
+
+
+def check_polls(status: Status, now: float) -> Finding:
+    """Do the schedulers answer the brain?"""
+    for poll in status.schedulers:
+        name = f"{poll.scheduler} of {poll.cluster}"
+        if poll.error:
+            cure = "run that command as the brain's user; see the checks of that scheduler"
+            return POLLS.bad(f"{name}: {poll.error}", cure)
+        if poll.polled is None:
+            return POLLS.note(f"{name}: not asked yet", "ask again in a minute")
+    told = ", ".join(
+        f"{poll.scheduler} of {poll.cluster} {now - (poll.polled or now):.0f} s ago"
+        for poll in status.schedulers
+    )
+    return POLLS.good(f"asked {told}")
+
+
+def check_models(status: Status) -> Finding:
+    """Are the models trained that advise beside the rules?"""
+    missing = sorted(name for name, there in status.models.items() if not there)
+    if missing:
+        cure = " and ".join(f"jobmend learn {name}" for name in missing)
+        return MODELS.note(f"rules alone advise: no model of {', '.join(missing)}", cure)
+    return MODELS.good(", ".join(sorted(status.models)))
+
+
+def check_clock(url: str) -> Finding:
+    """Does this machine's clock agree with the brain's?"""
+    try:
+        skew = asking.get(f"{url.rstrip('/')}/api/v1/status").skew_seconds
+    except asking.Unreachable:
+        skew = None
+    return uplink.check_clock(skew, "the brain's")
+
+
+def check_jobs(client: Client, now: float) -> list[Finding]:
+    """Were the newest runs told by a node, measured, and accounted? For each scheduler."""
+    try:
+        return judge_jobs(client.jobs().jobs, now)
+    except (BadAnswer, Unreachable) as error:
+        return [seen.JOBS.note(str(error))]
+
+
+def judge_jobs(records: Iterable[RunRecord], now: float) -> list[Finding]:
+    """The same of these runs; those that have not ended, or long ago, are left out."""
+    ended = [run for run in records if run.ended and now - run.ended < RECENT_SECONDS]
+    ended.sort(key=_cluster)
+    found = [
+        seen.judge(_seen(runs, now), f"on {scheduler} of {cluster} in the last day")
+        for (cluster, scheduler), runs in groupby(ended, _cluster)
+    ]
+    return found or [seen.judge([], "in the last day")]
+
+
+def _cluster(record: RunRecord) -> tuple[str, str]:
+    return record.run.cluster, record.run.scheduler
+
+
+def _seen(records: Iterable[RunRecord], now: float) -> Sequence[Seen]:
+    """A node's word stands for the hook's, unless the agent said that no hook spoke.
+
+    The local queue works without an agent: there nobody is missed.
+    """
+    found = []
+    for run in records:
+        told = bool(run.node) and not (run.exit and run.exit.reason == NO_END_HOOK)
+        late = now - (run.ended or now) >= LATE_SECONDS
+        optional = run.run.scheduler == LOCAL
+        found.append(
+            Seen(
+                f"job {run.run.job_id}",
+                told or (None if optional else False),
+                run.trace is not None or (None if optional else False),
+                bool(run.facts.workflow) or (False if late else None),
+            )
+        )
+    return found
 
 
 def check_token(path: Path | None) -> Finding:
     """Can the operator's token be read, by nobody else?"""
     if path is None:
         cure = "set JOBMEND_TOKEN_FILE to a copy of the brain's operator token"
-        return Finding("token", Level.NOTE, "none is named: apply and reject need one", cure)
+        return TOKEN.note("none is named: apply and reject need one", cure)
     try:
         tokens.read(path)
     except tokens.TokenError as error:
         text, _, cure = str(error).partition("; ")
-        return Finding("token", Level.BAD, text, cure or f"give this user a copy of it as {path}")
-    return Finding("token", Level.GOOD, f"{path}: readable by its owner alone")
-
-
-def check_agent(url: str) -> Finding:
-    """Does the agent of this machine serve its metrics?"""
-    cure = "start jobmend-agent, or name its address with --agent"
-    try:
-        response = httpx2.get(f"{url.rstrip('/')}/metrics", timeout=5, trust_env=False)
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        return Finding("agent", Level.BAD, f"{url}/metrics: {error}", cure)
-    if response.status_code != 200 or "jobmend_" not in response.text:
-        text = f"{url}/metrics: no page of an agent (status {response.status_code})"
-        return Finding("agent", Level.BAD, text, cure)
-    return Finding("agent", Level.GOOD, f"{url}/metrics: {len(response.text.splitlines())} lines")
-
-
-def check_hook_socket(path: Path) -> Finding:
-    """Is there somebody whom hooks can tell?"""
-    try:
-        mode = path.stat().st_mode
-    except OSError as error:
-        cure = f"start jobmend-agent, or set {SOCKET_VARIABLE} to its socket"
-        return Finding("hook socket", Level.BAD, f"{path}: {error.strerror}", cure)
-    if not stat.S_ISSOCK(mode):
-        return Finding(
-            "hook socket", Level.BAD, f"{path}: no socket", f"rm {path}, start the agent"
-        )
-    return Finding("hook socket", Level.GOOD, str(path))
-
-
-def check_cgroups(root: Path) -> Finding:
-    """Which version of cgroups is mounted?"""
-    if (root / "cgroup.controllers").exists():
-        return Finding("cgroups", Level.GOOD, f"{root}: version 2")
-    controllers = [name for name in ("memory", "cpuacct", "cpuset") if (root / name).is_dir()]
-    if controllers:
-        return Finding("cgroups", Level.GOOD, f"{root}: version 1 ({', '.join(controllers)})")
-    return Finding("cgroups", Level.BAD, f"{root}: no cgroups", "mount cgroup2 there")
-
-
-def check_pressure(root: Path) -> Finding:
-    """Does the kernel measure pressure stalls?"""
-    try:
-        (root / "pressure" / "cpu").read_bytes()
-    except OSError as error:
-        text = f"{root}/pressure/cpu: {error.strerror}; contention is not seen"
-        return Finding("pressure", Level.NOTE, text, "boot a kernel with CONFIG_PSI and psi=1")
-    return Finding("pressure", Level.GOOD, f"{root}/pressure/cpu: readable")
-
-
-def check_scheduler(commands: Sequence[str] = SLURM_COMMANDS) -> Finding:
-    """Are the scheduler's commands there?"""
-    missing = [command for command in commands if shutil.which(command) is None]
-    if not missing:
-        return Finding("scheduler", Level.GOOD, f"Slurm: {', '.join(commands)}")
-    if len(missing) == len(commands):
-        return Finding("scheduler", Level.NOTE, "no Slurm here; local jobs only")
-    text = f"Slurm: {', '.join(missing)} not in PATH"
-    return Finding("scheduler", Level.BAD, text, "install Slurm's client commands or extend PATH")
+        return TOKEN.bad(text, cure or f"give this user a copy of it as {path}")
+    return TOKEN.good(f"{path}: readable by its owner alone")

@@ -11,7 +11,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from ..plugins.scheduler import SchedulerError
 from .acting import CannotAct
+from .backfill import Stopped, UnknownScheduler
 from .recommendations import IllegalMove, UnknownRecommendation
 
 
@@ -78,6 +80,18 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(IllegalMove)
     def illegal(request: Request, error: IllegalMove) -> JSONResponse:
         return answer(409, "illegal_move", str(error), "id")
+
+    @app.exception_handler(UnknownScheduler)
+    def no_scheduler(request: Request, error: UnknownScheduler) -> JSONResponse:
+        return answer(404, "not_found", str(error), "scheduler")
+
+    @app.exception_handler(SchedulerError)
+    def scheduler_failed(request: Request, error: SchedulerError) -> JSONResponse:
+        return answer(502, "scheduler_failed", str(error))
+
+    @app.exception_handler(Stopped)
+    def stopped(request: Request, error: Stopped) -> JSONResponse:
+        return answer(503, "stopping", str(error))
 
     @app.exception_handler(CannotAct)
     def refused(request: Request, error: CannotAct) -> JSONResponse:

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..jobs import wire
-from ..jobs.events import WARNINGS, EventKind, JobEvent
-from ..jobs.exits import ExitKind
+from ..jobs.events import WARNINGS, EventKind, JobEvent, JobFacts
 from ..jobs.fields import WireError
-from ..jobs.identity import Run
+from ..jobs.identity import Run, Workflow
 from ..jobs.windows import TraceWindow
-from . import audit, runs, windows
+from . import outcomes, runs, verifying, windows
 from .store import Store
+
+OURSELVES = "jobmend@brain"  # the teller of what the brain did; no node has such a name
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,17 @@ class Receipt:
 
 
 def take_documents(
-    store: Store, documents: Sequence[object], *, now: float, max_windows: int
+    store: Store,
+    documents: Sequence[object],
+    *,
+    now: float,
+    max_windows: int,
+    historic: bool = False,
 ) -> Receipt:
-    """Store the readable ones of decoded wire messages in one transaction; report the others."""
+    """Store the readable ones of decoded wire messages in one transaction; report the others.
+
+    What is ``historic`` is no news: workflows that are known by it alone are not judged.
+    """
     messages: list[wire.Message] = []
     rejected = []
     for index, document in enumerate(documents):
@@ -45,19 +54,24 @@ def take_documents(
             messages.append(read_document(document))
         except WireError as error:
             rejected.append(Rejection(index, str(error)))
-    receipt = take(store, messages, now=now, max_windows=max_windows)
+    receipt = take(store, messages, now=now, max_windows=max_windows, historic=historic)
     return Receipt(receipt.accepted, receipt.duplicates, rejected)
 
 
 def take_events(
-    store: Store, events: Iterable[JobEvent], *, now: float, max_windows: int
+    store: Store,
+    events: Iterable[JobEvent],
+    *,
+    now: float,
+    max_windows: int,
+    historic: bool = False,
 ) -> Receipt:
     """Store what a scheduler told, read as strictly as what comes over the wire."""
     documents = [
         {"jobmend": wire.VERSION, "kind": "event", "body": wire.event_body(event)}
         for event in events
     ]
-    return take_documents(store, documents, now=now, max_windows=max_windows)
+    return take_documents(store, documents, now=now, max_windows=max_windows, historic=historic)
 
 
 def read_document(document: object) -> wire.Message:
@@ -70,72 +84,62 @@ def read_document(document: object) -> wire.Message:
 
 
 def take(
-    store: Store, messages: Iterable[wire.Message], *, now: float, max_windows: int
+    store: Store,
+    messages: Iterable[wire.Message],
+    *,
+    now: float,
+    max_windows: int,
+    historic: bool = False,
 ) -> Receipt:
     """Store messages in one transaction: all of them or, on an exception, none."""
     accepted = duplicates = 0
+    corrected: set[Workflow] = set()
     with store.write() as db:
         for message in messages:
             if isinstance(message, TraceWindow):
                 new = windows.add(db, message, now, max_windows)
-            else:
-                new = _take_event(db, message, now)
+            elif new := outcomes.keep(db, message, now):
+                corrected.update(_renew(db, message, now, historic))
             accepted += new
             duplicates += not new
+        for workflow in sorted(corrected):
+            verifying.judge_again(db, workflow, now)
     return Receipt(accepted, duplicates)
 
 
-# Told twice is told once. But an agent that heard no end hook in time tells an end of its own, of
-# kind unknown, and the hook may speak after all.
-_KEEP_EVENT = """
-INSERT INTO events VALUES (?,?,?,?,?)
-ON CONFLICT DO UPDATE SET body = excluded.body, received = excluded.received
-WHERE kind = 'end'
-  AND json_extract(body, '$.body.exit.kind') = 'unknown'
-  AND json_extract(excluded.body, '$.body.exit.kind') != 'unknown'
-"""
+def take_over(db: sqlite3.Connection, run: Run, follow_ups: Sequence[Run], now: float) -> None:
+    """Write down that the runs of new jobs do the work of ``run``: they know nothing of it."""
+    for new in follow_ups:
+        told = JobEvent(EventKind.QUEUED, new, now, OURSELVES, JobFacts(parent=run.key))
+        if outcomes.keep(db, told, now):
+            _renew(db, told, now, historic=False)
 
 
-def _take_event(db: sqlite3.Connection, event: JobEvent, now: float) -> bool:
-    cursor = db.execute(
-        _KEEP_EVENT,
-        (event.key, event.run.key, event.kind.value, wire.dumps(event).decode(), now),
-    )
-    if not cursor.rowcount:
-        return False
-    events = events_of(db, event.run)
+def _renew(db: sqlite3.Connection, event: JobEvent, now: float, historic: bool) -> list[Workflow]:
+    """Fold a new event into its run; the run's workflow if its end is another one now."""
+    before, events = runs.load(db, event.run), [*_others(db, event), event]
     record = runs.view(events)
-    changed = record != runs.load(db, event.run) or event.kind is EventKind.OUTCOME
-    if record is not None and changed:
-        runs.save(
-            db,
-            record,
-            accounted=any(told.kind is EventKind.OUTCOME for told in events),
-            warned=event.kind in WARNINGS,
-            now=now,
-        )
-    _note_correction(db, event, events, now)
-    return True
+    if record is None or (record == before and event.kind is not EventKind.OUTCOME):
+        return []
+    outcomes.note_correction(db, event, events, before, record, now)
+    runs.save(
+        db,
+        record,
+        accounted=any(told.kind is EventKind.OUTCOME for told in events),
+        warned=event.kind in WARNINGS,
+        now=now,
+        historic=historic,
+    )
+    if before is None or before.exit is None or before.exit == record.exit:
+        return []
+    return [Workflow(event.run.cluster, record.facts.workflow)]
 
 
-def events_of(db: sqlite3.Connection, run: Run) -> list[JobEvent]:
-    """All events of a run, by key."""
-    rows = db.execute("SELECT body FROM events WHERE run = ? ORDER BY key", (run.key,))
+def _others(db: sqlite3.Connection, event: JobEvent) -> list[JobEvent]:
+    """All other events of the run, by key."""
+    rows = db.execute(
+        "SELECT body FROM events WHERE run = ? AND key != ? ORDER BY key",
+        (event.run.key, event.key),
+    )
     messages = [wire.loads(row["body"].encode()) for row in rows]
     return [message for message in messages if isinstance(message, JobEvent)]
-
-
-def _note_correction(
-    db: sqlite3.Connection, event: JobEvent, events: Sequence[JobEvent], now: float
-) -> None:
-    """Audit that accounting told another end than the nodes, whichever of them came later."""
-    if event.kind not in (EventKind.END, EventKind.OUTCOME):
-        return
-    by_nodes = runs.view(told for told in events if told.kind is not EventKind.OUTCOME)
-    by_all = runs.view(events)
-    told = by_nodes.exit if by_nodes else None
-    true = by_all.exit if by_all else None
-    if told is None or true is None or told.kind is ExitKind.UNKNOWN or told.key == true.key:
-        return
-    detail = f"{event.run.key}: the node said {told.describe()}, accounting {true.describe()}"
-    audit.note(db, now, "brain", "exit corrected", detail=detail)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -12,7 +12,8 @@ from prometheus_client import (
 )
 from prometheus_client.core import GaugeMetricFamily
 
-from . import recommendations, runs
+from ..jobs.identity import Site
+from . import outages, recommendations, runs, site_spells
 from .ingest import Receipt
 from .store import Store
 
@@ -41,9 +42,15 @@ class BrainMetrics:
             ["cluster", "scheduler"],
             registry=self._registry,
         )
+        self._node_poll_errors = Counter(
+            "jobmend_brain_node_poll_errors",
+            "Polls of the states of a scheduler's nodes that failed.",
+            ["cluster", "scheduler"],
+            registry=self._registry,
+        )
         self._round_errors = Counter(
             "jobmend_brain_round_errors",
-            "Failures while judging, expiring or verifying.",
+            "Failures while judging sites and workflows, expiring or verifying.",
             ["stage"],
             registry=self._registry,
         )
@@ -57,6 +64,10 @@ class BrainMetrics:
     def poll_failed(self, cluster: str, scheduler: str) -> None:
         """Count a poll that failed."""
         self._poll_errors.labels(cluster, scheduler).inc()
+
+    def node_poll_failed(self, cluster: str, scheduler: str) -> None:
+        """Count a poll of the nodes that failed."""
+        self._node_poll_errors.labels(cluster, scheduler).inc()
 
     def round_failed(self, stage: str) -> None:
         """Count a failure in one stage of the watcher's round."""
@@ -77,6 +88,7 @@ class _StoreGauges:
     def collect(self) -> Iterable[GaugeMetricFamily]:
         with self._store.read() as db:
             by_state, by_verdict = recommendations.counts(db), runs.counts(db)
+            bad, out = site_spells.now_bad(db), outages.now_out(db)
         states = GaugeMetricFamily(
             "jobmend_brain_recommendations", "Recommendations by state.", labels=["state"]
         )
@@ -89,3 +101,25 @@ class _StoreGauges:
         for verdict, number in sorted(by_verdict.items()):
             verdicts.add_metric([verdict], number)
         yield verdicts
+        yield from _of_sites(bad, out)
+
+
+def _of_sites(
+    bad: Mapping[Site, bool], out: Mapping[Site, tuple[int, int]]
+) -> Iterable[GaugeMetricFamily]:
+    labels = ["cluster", "site"]
+    is_bad = GaugeMetricFamily(
+        "jobmend_brain_site_bad", "Is the site bad (1) or good (0).", labels=labels
+    )
+    for site, value in bad.items():
+        is_bad.add_metric([site.cluster, site.name], value)
+    yield is_bad
+    nodes = GaugeMetricFamily("jobmend_brain_site_nodes", "Nodes of the site.", labels=labels)
+    nodes_out = GaugeMetricFamily(
+        "jobmend_brain_site_nodes_out", "Nodes of the site that are out.", labels=labels
+    )
+    for site, (all_of_them, some) in out.items():
+        nodes.add_metric([site.cluster, site.name], all_of_them)
+        nodes_out.add_metric([site.cluster, site.name], some)
+    yield nodes
+    yield nodes_out

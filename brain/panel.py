@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from ..jobs.actions import State
 from ..jobs.text import printable
-from . import api_read, recommendations, wording
+from . import api_read, outages, recommendations, site_spells, wording
 from .access import HereBrain
 from .api_write import RecommendationId
 
@@ -56,6 +56,8 @@ def list_page(brain: HereBrain, state: State | None = None) -> str:
             found=recommendations.newest(db, ROWS, state),
             counts=recommendations.counts(db),
             status=api_read.status(brain, db),
+            bad_sites=[site for site, bad in site_spells.now_bad(db).items() if bad],
+            nodes=outages.now_out(db),
             chosen=state,
             now=brain.clock(),
             rows=ROWS,

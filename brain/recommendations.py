@@ -73,6 +73,16 @@ def move(
     return moved
 
 
+def correct(
+    db: sqlite3.Connection, recommendation: Recommendation, outcome: Outcome, now: float
+) -> None:
+    """Give a verified recommendation another outcome, and audit both."""
+    _update(db, dataclasses.replace(recommendation, outcome=outcome))
+    before = recommendation.outcome.value if recommendation.outcome else "none"
+    detail = f"verified as {before}, now {outcome.value}: accounting corrected an end"
+    audit.note(db, now, "brain", audit.CORRECTED, recommendation.id, detail)
+
+
 def add_follow_ups(db: sqlite3.Connection, id: int, follow_ups: tuple[Run, ...]) -> Recommendation:
     """Note runs that the action brought about."""
     current = get(db, id)
@@ -115,6 +125,16 @@ def in_state(db: sqlite3.Connection, state: State) -> list[Recommendation]:
     """All recommendations of one state, oldest first."""
     rows = db.execute(
         "SELECT body FROM recommendations WHERE state = ? ORDER BY id", (state.value,)
+    )
+    return [_RECOMMENDATION.validate_json(row["body"]) for row in rows]
+
+
+def of_workflow(db: sqlite3.Connection, workflow: Workflow, state: State) -> list[Recommendation]:
+    """The workflow's recommendations of one state, oldest first."""
+    rows = db.execute(
+        "SELECT body FROM recommendations WHERE cluster = ? AND workflow = ? AND state = ?"
+        " ORDER BY id",
+        (workflow.cluster, workflow.name, state.value),
     )
     return [_RECOMMENDATION.validate_json(row["body"]) for row in rows]
 

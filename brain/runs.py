@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from ..jobs.events import WARNINGS, EventKind, JobEvent, JobFacts, Request, Trac
 from ..jobs.exits import Exit, ExitKind
 from ..jobs.identity import Run, Workflow
 from ..jobs.records import RunRecord
+from . import truth
 
 _RECORD = TypeAdapter(RunRecord)
 _Facts = TypeVar("_Facts", JobFacts, Request)
@@ -29,14 +31,25 @@ _RANKS = {
 }
 _ACCOUNTING = 3
 
-# Of the nodes of one run the gravest end counts.
-_GRAVITY = {ExitKind.UNKNOWN: 0, ExitKind.SUCCESS: 1, ExitKind.CANCELLED: 2}
-_FAILURE = 3
-
 
 def view(events: Iterable[JobEvent]) -> RunRecord | None:
     """One run's record out of all its events, in whatever order they came; None of none."""
-    return reduce(merge, sorted(events, key=_rank), None)
+    return reduce(merge, sorted(_believed(list(events)), key=_rank), None)
+
+
+def _believed(events: Sequence[JobEvent]) -> Iterable[JobEvent]:
+    """The events without the ends that nodes told before the run began, as accounting knows it.
+
+    Slurm counts a requeue before it calls the Epilog of the run that it stopped, so that end goes
+    by the name of the next run.
+    """
+    begun = [event for event in events if event.kind is EventKind.START]
+    accounted = [event.time for event in begun if not event.node]
+    waits = any(event.kind is EventKind.QUEUED and not event.node for event in events)
+    if waits and not begun:
+        return [event for event in events if event.kind is not EventKind.END]
+    earliest = min(accounted, default=-math.inf)
+    return [event for event in events if event.kind is not EventKind.END or event.time >= earliest]
 
 
 def merge(record: RunRecord | None, event: JobEvent) -> RunRecord:
@@ -45,7 +58,7 @@ def merge(record: RunRecord | None, event: JobEvent) -> RunRecord:
     accounting = not event.node
     changes: dict[str, Any] = {
         "facts": _join_facts(record.facts, event.facts, accounting),
-        "node": record.node or event.node,
+        "node": record.node or _node(event),
         "trace": _newer_trace(record, event),
     }
     if event.kind is EventKind.START:
@@ -55,6 +68,11 @@ def merge(record: RunRecord | None, event: JobEvent) -> RunRecord:
     elif event.kind in WARNINGS:
         changes["warnings"] = tuple(sorted({*record.warnings, event.kind}))
     return dataclasses.replace(record, **changes)
+
+
+def _node(event: JobEvent) -> str:
+    """Where the run is, as far as the event tells: a daemon such as slurmctld@host is no node."""
+    return "" if "@" in event.node else event.node
 
 
 def _rank(event: JobEvent) -> tuple[int, float, str]:
@@ -72,18 +90,18 @@ def _newer_trace(record: RunRecord, event: JobEvent) -> TraceSummary | None:
 def _ending(record: RunRecord, event: JobEvent) -> dict[str, Any]:
     exit = event.exit or Exit(event.run.scheduler, ExitKind.UNKNOWN)
     if event.kind is EventKind.OUTCOME:
-        keep = record.exit is not None and exit.kind is ExitKind.UNKNOWN
-        return {"ended": event.time, "exit": record.exit if keep else exit}
-    if record.exit is not None and _gravity(record.exit) >= _gravity(exit):
-        exit = record.exit
-    return {"ended": max(event.time, record.ended or event.time), "exit": exit}
-
-
-def _gravity(exit: Exit) -> int:
-    return _GRAVITY.get(exit.kind, _FAILURE)
+        lost = exit.kind is ExitKind.UNKNOWN and record.ended is not None
+        ended = record.ended if lost else event.time
+        return {"ended": ended, "exit": truth.joined(record.exit, exit)}
+    return {
+        "ended": max(event.time, record.ended or event.time),
+        "exit": truth.gravest(record.exit, exit),
+    }
 
 
 def _join_facts(known: JobFacts, told: JobFacts, told_wins: bool) -> JobFacts:
+    if known == told:
+        return known
     weak, strong = (known, told) if told_wins else (told, known)
     request = _filled(strong.request, weak.request)
     return dataclasses.replace(_filled(strong, weak), request=request)
@@ -99,10 +117,20 @@ def _filled(strong: _Facts, weak: _Facts) -> _Facts:
 
 
 def save(
-    db: sqlite3.Connection, record: RunRecord, *, accounted: bool, warned: bool, now: float
+    db: sqlite3.Connection,
+    record: RunRecord,
+    *,
+    accounted: bool,
+    warned: bool,
+    now: float,
+    historic: bool = False,
 ) -> None:
-    """Write the view of a run and mark its workflow as changed, and as warned where it is."""
+    """Write the view of a run and mark its workflow as changed, and as warned where it is.
+
+    A ``historic`` run changed when it ended, and its workflow counts as judged unless it is known.
+    """
     facts = record.facts
+    changed = min(now, record.ended or now) if historic else now
     db.execute(
         "INSERT OR REPLACE INTO runs VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
         (
@@ -116,11 +144,17 @@ def save(
             _verdict(record),
             record.exit is not None and record.exit.kind.blames_site,
             accounted,
-            now,
+            changed,
             _RECORD.dump_json(record).decode(),
         ),
     )
-    if facts.workflow:
+    if facts.workflow and historic:
+        db.execute(
+            "INSERT INTO workflows (cluster, name, changed, judged) VALUES (?,?,?,?)"
+            " ON CONFLICT DO NOTHING",
+            (record.run.cluster, facts.workflow, changed, now),
+        )
+    elif facts.workflow:
         db.execute(
             "INSERT INTO workflows (cluster, name, changed, warned) VALUES (?,?,?,?)"
             " ON CONFLICT DO UPDATE SET changed = excluded.changed,"
@@ -139,6 +173,12 @@ def load(db: sqlite3.Connection, run: Run) -> RunRecord | None:
     """What is known of a run, or None."""
     row = db.execute("SELECT body FROM runs WHERE key = ?", (run.key,)).fetchone()
     return None if row is None else _RECORD.validate_json(row["body"])
+
+
+def is_accounted(db: sqlite3.Connection, run: Run) -> bool:
+    """Has accounting told how it ended?"""
+    row = db.execute("SELECT accounted FROM runs WHERE key = ?", (run.key,)).fetchone()
+    return row is not None and bool(row["accounted"])
 
 
 def of_workflow(db: sqlite3.Connection, workflow: Workflow) -> list[RunRecord]:

@@ -1,4 +1,4 @@
-"""Was a site fit for work at a given time? Judged by the runs that ended there shortly before."""
+"""Was a site fit for work at a given time? Judged by its nodes then, and the runs that ended."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import dataclasses
 import itertools
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..jobs.identity import Site, SiteStatus
 from ..jobs.records import RunRecord
+from .outages import OutageHistory
 
 MIN_RUNS = 4
 BAD_FAILED_SHARE = 0.8
@@ -71,25 +72,62 @@ def _next_others(workflows: Sequence[str]) -> list[int]:
 def with_status(
     db: sqlite3.Connection, records: Iterable[RunRecord], now: float, window_seconds: float
 ) -> list[RunRecord]:
-    """The records with their site's status at the time they ended, now for those that run."""
+    """The records with their site's status at the time they ended, now for those that run.
+
+    A node that was out, or half of the site's nodes, makes it bad; else the runs tell.
+    """
     records = list(records)
-    times: dict[Site, list[float]] = {}
-    for record in records:
-        times.setdefault(_site(record), []).append(_moment(record, now))
-    histories = {
-        site: SiteHistory.read(db, site, min(moments) - window_seconds, max(moments))
-        for site, moments in times.items()
-        if site.name
-    }
+    status = Statuses.read(db, [(_site(it), _moment(it, now)) for it in records], window_seconds)
     return [
         dataclasses.replace(
-            record,
-            site_status=histories[_site(record)].status(_moment(record, now), window_seconds)
-            if _site(record) in histories
-            else SiteStatus.UNKNOWN,
+            record, site_status=status.of(_site(record), record.node, _moment(record, now))
         )
         for record in records
     ]
+
+
+class Statuses:
+    """The statuses of some sites, each at any of the moments it was read for."""
+
+    def __init__(
+        self,
+        runs: Mapping[Site, SiteHistory],
+        outages: Mapping[str, OutageHistory],
+        window_seconds: float,
+    ) -> None:
+        """``outages`` are by cluster."""
+        self._runs = runs
+        self.outages = outages
+        self._window_seconds = window_seconds
+
+    @classmethod
+    def read(
+        cls, db: sqlite3.Connection, wanted: Iterable[tuple[Site, float]], window_seconds: float
+    ) -> Statuses:
+        """What is needed for sites at moments (epoch seconds)."""
+        times: dict[Site, list[float]] = {}
+        of_cluster: dict[str, list[float]] = {}
+        for site, moment in wanted:
+            times.setdefault(site, []).append(moment)
+            of_cluster.setdefault(site.cluster, []).append(moment)
+        runs = {
+            site: SiteHistory.read(db, site, min(moments) - window_seconds, max(moments))
+            for site, moments in times.items()
+            if site.name
+        }
+        outages = {
+            cluster: OutageHistory.read(db, cluster, min(moments), max(moments))
+            for cluster, moments in of_cluster.items()
+        }
+        return cls(runs, outages, window_seconds)
+
+    def of(self, site: Site, node: str, at: float) -> SiteStatus:
+        """Was the site fit for work at ``at``, and the node, empty for any?"""
+        if self.outages[site.cluster].is_bad(node, site.name, at):
+            return SiteStatus.BAD
+        if site not in self._runs:
+            return SiteStatus.UNKNOWN
+        return self._runs[site].status(at, self._window_seconds)
 
 
 def _site(record: RunRecord) -> Site:

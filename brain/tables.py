@@ -14,9 +14,10 @@ from rich.text import Text
 from ..jobs.actions import Recommendation
 from ..jobs.records import RunRecord
 from ..jobs.text import printable
+from ..plugins.scheduler import Outage
 from . import wording
 from .answers import RecommendationDetail
-from .doctor import Finding
+from .site_spells import SiteState
 from .steps import PlannedStep
 
 
@@ -84,19 +85,46 @@ def jobs(found: Iterable[RunRecord]) -> Table:
     )
 
 
+def sites(found: Iterable[SiteState]) -> Table:
+    """Sites, a line each."""
+    return Table(
+        ("CLUSTER", "SITE", "STATUS", "SINCE", "NODES", "OUT", "REASON"),
+        [
+            (
+                it.site.cluster,
+                it.site.name,
+                it.status.value,
+                wording.when(it.since),
+                str(it.nodes) if it.nodes else "-",
+                str(it.nodes_out) if it.nodes else "-",
+                next((_why(outage) for outage in it.outages if outage.until is None), "-"),
+            )
+            for it in found
+        ],
+    )
+
+
+def site_history(found: Iterable[SiteState]) -> Table:
+    """What sites and their nodes were, a line for each interval, the newest first."""
+    rows = []
+    for it in found:
+        name = (it.site.cluster, it.site.name)
+        spells = [(s.since, s.until, "-", s.status.value, "-") for s in it.spells]
+        outages = [(o.since, o.until, o.node, o.state, o.reason or "-") for o in it.outages]
+        for since, until, *words in sorted(spells + outages, key=lambda row: -row[0]):
+            rows.append((*name, wording.when(since), wording.when(until), *words))
+    return Table(("CLUSTER", "SITE", "SINCE", "UNTIL", "NODE", "STATE", "REASON"), rows)
+
+
+def _why(outage: Outage) -> str:
+    return f"{outage.node} {outage.state}" + (f": {outage.reason}" if outage.reason else "")
+
+
 def steps(plan: Iterable[PlannedStep]) -> Table:
     """The steps of a plan, a line each."""
     return Table(
         ("STEP", "STATE", "PURPOSE", "COMMAND"),
         [(str(it.number), it.state.value, it.step.purpose, " ".join(it.step.argv)) for it in plan],
-    )
-
-
-def findings(found: Iterable[Finding]) -> Table:
-    """What the doctor found, a line each."""
-    return Table(
-        ("CHECK", "RESULT", "FINDING", "CURE"),
-        [(it.check, it.level.value, it.text, it.cure or "-") for it in found],
     )
 
 

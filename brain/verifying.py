@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 
 from ..jobs.actions import ActionKind, Outcome, Recommendation, State
 from ..jobs.events import EventKind
-from ..jobs.identity import Run
+from ..jobs.identity import Run, Workflow
 from ..jobs.records import RunRecord
 from . import recommendations, runs, workflows
 from .config import AdviceConfig
@@ -24,7 +25,7 @@ def verify(store: Store, config: AdviceConfig, now: float) -> list[Recommendatio
     moved = []
     for recommendation in applied:
         with store.write() as db:
-            records = runs.of_workflow(db, recommendation.workflow)
+            records = _known(db, recommendation)
             waited = now - recommendations.moved_at(db, recommendation.id)
             patient = waited < config.site_window_seconds
             outcome = judge(recommendation, records, settled=settled, patient=patient)
@@ -42,6 +43,33 @@ def verify(store: Store, config: AdviceConfig, now: float) -> list[Recommendatio
                 )
                 workflows.mark_changed(db, recommendation.workflow, now)
     return moved
+
+
+def judge_again(db: sqlite3.Connection, workflow: Workflow, now: float) -> None:
+    """Correct what was verified by ends that accounting has corrected since.
+
+    The runs that had ended when it was verified are judged; what came later is another story.
+    """
+    for recommendation in recommendations.of_workflow(db, workflow, State.VERIFIED):
+        then = recommendations.moved_at(db, recommendation.id)
+        records = _known(db, recommendation)
+        known = [record for record in records if record.ended is not None and record.ended <= then]
+        outcome = judge(recommendation, known, settled=then, patient=False)
+        if outcome is not None and outcome is not recommendation.outcome:
+            recommendations.correct(db, recommendation, outcome, now)
+
+
+def _known(db: sqlite3.Connection, recommendation: Recommendation) -> list[RunRecord]:
+    """The runs of its workflow, and those of others that its follow-ups turned out to be in."""
+    records = {record.run: record for record in runs.of_workflow(db, recommendation.workflow)}
+    for run in recommendation.follow_ups:
+        elsewhere = None if run in records else runs.load(db, run)
+        if elsewhere is not None:
+            records[run] = elsewhere
+            name = elsewhere.facts.workflow
+            others = runs.of_workflow(db, Workflow(run.cluster, name)) if name else []
+            records.update((record.run, record) for record in others)
+    return list(records.values())
 
 
 def judge(
@@ -63,8 +91,11 @@ def judge(
     if kind in _DECISIONS:
         return Outcome.SUCCESS
     if kind.stops:
-        stopped = not any(record.exit is None for record in _of(recommendation, records))
-        return Outcome.SUCCESS if stopped else None
+        meant = _of(recommendation, records)
+        if kind is ActionKind.KILL:  # of a job that is held, an execution yet to come is removed
+            meant = _ends(recommendation.advice.runs, records) or []
+        stopped = all(is_stopped(record, kind) for record in meant)
+        return Outcome.SUCCESS if meant and stopped else None
     if recommendation.follow_ups:
         return _outcome(_ends(recommendation.follow_ups, records), settled)
     if kind is ActionKind.WAIT and (watched := _active_then(recommendation, records)):
@@ -72,6 +103,11 @@ def judge(
         return Outcome.FAILURE if stalled else _outcome(watched, settled)
     outcome = _outcome(workflows.last_runs(records), settled)
     return None if patient and outcome is Outcome.FAILURE else outcome
+
+
+def is_stopped(record: RunRecord, kind: ActionKind) -> bool:
+    """Is done what a kill or hold wants of a run? A kill also wants its job out of the queue."""
+    return record.exit is not None and not (kind is ActionKind.KILL and record.in_queue)
 
 
 def _of(recommendation: Recommendation, records: Sequence[RunRecord]) -> list[RunRecord]:

@@ -1,16 +1,26 @@
-"""The brain's round: ask the schedulers, judge workflows, let proposals expire, verify outcomes."""
+"""The brain's round: ask the schedulers, judge sites and workflows, expire, verify outcomes."""
 
 from __future__ import annotations
 
 import itertools
 import logging
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..jobs.events import JobEvent
 from ..plugins.scheduler import Scheduler
-from . import advising, ingest, polling, recommendations, verifying, workflows
+from . import (
+    advising,
+    ingest,
+    outages,
+    polling,
+    recommendations,
+    site_spells,
+    verifying,
+    workflows,
+)
 from .config import BrainConfig
 from .metrics import BrainMetrics
 from .models import ModelShelf
@@ -55,6 +65,7 @@ class Watcher:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="watcher", daemon=True)
         self._polls: dict[tuple[str, str], Poll] = {}
+        self._nodes_due = self._sites_due = -math.inf
 
     def start(self) -> None:
         """Start the thread."""
@@ -81,8 +92,10 @@ class Watcher:
 
     def round(self) -> None:
         """Go once round."""
+        self._look_at_nodes()
         for key, scheduler in self._schedulers.items():
             self._poll(key, scheduler)
+        self._guarded("sites", self._note_sites)
         self._guarded("judge", self._judge)
         self._guarded("expire", self._expire)
         self._guarded("verify", self._verify)
@@ -93,6 +106,34 @@ class Watcher:
         except Exception:
             log.exception("%s failed; it is tried again in the next round", stage)
             self._metrics.round_failed(stage)
+
+    def look_again(self) -> None:
+        """Have the next round look at nodes and sites, due or not."""
+        self._nodes_due = self._sites_due = -math.inf
+
+    def _look_at_nodes(self) -> None:
+        """Ask for the states of the nodes where that is due, before the runs that ended there."""
+        now = self._clock()
+        if now < self._nodes_due:
+            return
+        self._nodes_due = now + self._config.advice.nodes_seconds
+        for key, scheduler in self._schedulers.items():
+            try:
+                with self._store.read() as db:
+                    since = outages.since(db, key, now)
+                told = scheduler.nodes(since)
+                with self._store.write() as db:
+                    outages.keep(db, key, told, now)
+            except Exception as error:
+                log.warning("%s %s: the nodes' states could not be read: %s", *key, error)
+                self._metrics.node_poll_failed(*key)
+
+    def _note_sites(self) -> None:
+        now = self._clock()
+        if now < self._sites_due:
+            return
+        self._sites_due = now + self._config.advice.nodes_seconds
+        site_spells.note(self._store, now, self._config.advice.site_window_seconds)
 
     def _poll(self, key: tuple[str, str], scheduler: Scheduler) -> None:
         now = self._clock()

@@ -8,6 +8,7 @@ who want the same change one makes it, and nothing is done twice.
 from __future__ import annotations
 
 import fcntl
+import math
 import sqlite3
 import time
 from pathlib import Path
@@ -100,10 +101,12 @@ class Queue:
             return self.get(Run.from_key(word).run)
         return self._one("job_id = ?", int(word)) if word.isdecimal() else self.get(word)
 
-    def jobs(self, since: float = 0.0) -> list[Job]:
-        """All jobs that were active after ``since``, oldest first."""
+    def jobs(self, since: float = 0.0, until: float = math.inf) -> list[Job]:
+        """The jobs that ended between these epoch seconds; without ``until`` those active too."""
         rows = self._base.execute(
-            "SELECT * FROM jobs WHERE ended IS NULL OR ended >= ? ORDER BY job_id", (since,)
+            "SELECT * FROM jobs WHERE (ended IS NULL AND ?) OR (ended >= ? AND ended < ?)"
+            " ORDER BY job_id",
+            (until == math.inf, since, until),
         )
         return [_job(row) for row in rows]
 

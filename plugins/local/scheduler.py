@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,7 @@ from ...jobs.actions import Action, ActionKind
 from ...jobs.events import EventKind, JobEvent
 from ...jobs.identity import Run
 from ...jobs.records import RunRecord
-from ..scheduler import Refused, SchedulerError, Step, call
+from ..scheduler import Nodes, Refused, SchedulerError, Step, call
 from .events import event_of
 from .job import Job
 from .mend import mend
@@ -35,18 +36,25 @@ class LocalScheduler:
         self._cluster = cluster
         self._state_dir = state_dir
 
-    def history(self, since: float) -> Iterable[JobEvent]:
-        """START and OUTCOME of runs active after ``since``, told for the whole cluster."""
+    def history(self, since: float, until: float = math.inf) -> Iterable[JobEvent]:
+        """QUEUED, START and OUTCOME of runs that ended between these epoch seconds.
+
+        Without ``until`` also of runs that have not ended.
+        """
         settings = read_settings(self._state_dir, self._cluster)
         try:
             with Queue(settings.state_dir) as queue:
                 mend(queue, settings)
-                jobs = queue.jobs(since)
+                jobs = queue.jobs(since, until)
         except (OSError, sqlite3.Error) as error:
             raise SchedulerError(
                 f"the queue in {settings.state_dir} cannot be read: {error}", transient=True
             ) from error
-        return [event for job in jobs for event in self._events(job)]
+        return (event for job in jobs for event in self._events(job))
+
+    def nodes(self, since: float) -> Nodes:
+        """None: sites of local jobs are words of their users, and the one node is here."""
+        return Nodes()
 
     def _events(self, job: Job) -> Iterable[JobEvent]:
         if job.started is None and job.ended is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from jobmend.jobs.events import EventKind, JobEvent, JobFacts, Request
 from jobmend.jobs.exits import Exit, posix_exit, slurm_exit
 from jobmend.jobs.identity import Run
 from jobmend.jobs.records import RunRecord
-from jobmend.plugins.scheduler import Step
+from jobmend.plugins.scheduler import Nodes, Step
 
 NOW = 1_800_000_000.0
 
@@ -47,12 +48,18 @@ class MemoryScheduler:
     asked: list[float] = field(default_factory=list)
     broken: dict[str, BaseException] = field(default_factory=dict)
     history_error: Exception | None = None
+    told_nodes: Nodes = Nodes()
+    nodes_asked: list[float] = field(default_factory=list)
 
-    def history(self, since: float) -> Iterable[JobEvent]:
+    def history(self, since: float, until: float = math.inf) -> Iterable[JobEvent]:
         self.asked.append(since)
         if self.history_error is not None:
             raise self.history_error
-        return list(self.events)
+        return [event for event in self.events if until == math.inf or since <= event.time < until]
+
+    def nodes(self, since: float) -> Nodes:
+        self.nodes_asked.append(since)
+        return self.told_nodes
 
     def plan(self, action: Action, runs: Sequence[RunRecord]) -> list[Step]:
         return [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobmend.brain import audit, recommendations, steps
+from jobmend.brain import audit, ingest, recommendations, runs, steps, workflows
 from jobmend.brain.acting import Acting, CannotAct
 from jobmend.brain.brain import Brain
 from jobmend.brain.recommendations import IllegalMove, UnknownRecommendation
@@ -68,6 +68,19 @@ def test_all_steps_are_done_in_order_and_audited(three: Brain, scheduler: Memory
     assert whats(three) == ["proposed", "approved", *["step started", "step done"] * 3, "applied"]
     with three.store.read() as db:
         assert {entry.who for entry in audit.of_recommendation(db, 1)[1:]} == {"operator ann"}
+
+
+def test_new_jobs_are_known_to_do_the_work_of_the_old_one(brain: Brain, tell: Tell) -> None:
+    tell(*ended(1, BUG))
+    parts = (run_of(8), run_of(9))
+    with brain.store.write() as db:
+        ingest.take_over(db, run_of(1), parts, NOW)
+        ingest.take_over(db, run_of(1), parts, NOW + 1)  # told again
+    tell(*ended(8, OK), told("start", 9))
+    with brain.store.read() as db:
+        last = workflows.last_runs(runs.of_workflow(db, W1))
+        assert {record.run for record in last} == set(parts)
+        assert {record.facts.parent for record in last} == {run_of(1).key}
 
 
 @pytest.mark.parametrize(

@@ -187,7 +187,7 @@ def test_status_probes_and_metrics(proposed: Server) -> None:
 def test_a_correction_of_accounting_stands_in_the_audit(server: Server) -> None:
     server.tell(told("end", 1, node="n1", exit=OK), told("outcome", 1, exit=OOM))
     (row,) = server.http.get("/api/v1/audit").json()["audit"]
-    assert row["what"] == "exit corrected"
+    assert row["what"] == "outcome corrected"
 
 
 def test_answers_carry_no_cookie_and_forbid_scripts(server: Server) -> None:
@@ -214,7 +214,9 @@ def test_operation_ids_are_stable(server: Server) -> None:
         "reject_recommendation": "POST /api/v1/recommendations/{id}/reject",
         "list_recommendations": "GET /api/v1/recommendations",
         "get_recommendation": "GET /api/v1/recommendations/{id}",
+        "backfill_slice": "POST /api/v1/backfill",
         "list_jobs": "GET /api/v1/jobs",
+        "list_sites": "GET /api/v1/sites",
         "list_workflows": "GET /api/v1/workflows",
         "list_audit": "GET /api/v1/audit",
         "get_status": "GET /api/v1/status",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import httpx2
 import pytest
 import uvicorn
 from click.testing import CliRunner, Result
@@ -26,6 +27,7 @@ from jobmend.brain.config import ConfigError
 from jobmend.brain.tables import Table
 from jobmend.jobs.actions import Action, ActionKind, Advice, Evidence
 from jobmend.jobs.identity import Workflow
+from jobmend.plugins.scheduler import Nodes, Outage
 from tests.brain.scene import NOW, OK, OOM, MemoryScheduler, config_of, ended, run_of
 
 HOSTILE = "w\x1b[2J[bold]x[/]\u202e\r\nforged"
@@ -121,6 +123,32 @@ def test_reject_and_jobs(desk: Desk) -> None:
     assert json.loads(desk("jobs", "--workflow", "w2", "--json").stdout) == {"jobs": []}
     listed = json.loads(desk("recommend", "--json").stdout)["recommendations"]
     assert [(it["id"], it["state"]) for it in listed] == [(1, "rejected")]
+
+
+def test_sites_with_their_past(desk: Desk) -> None:
+    begun = time.time() - 600
+    outage = Outage("n1", begun, None, "DRAIN", HOSTILE)
+    desk.scheduler.told_nodes = Nodes({"s1": ("n1",), HOSTILE: ("n2",)}, (outage,))
+    deadline = time.monotonic() + 10
+    while "bad" not in (told := desk("sites").stdout) and time.monotonic() < deadline:
+        desk.brain.watcher.look_again()
+        time.sleep(0.05)
+    header, first, second = told.splitlines()
+    assert header.split("\t") == ["CLUSTER", "SITE", "STATUS", "SINCE", "NODES", "OUT", "REASON"]
+    cells = first.split("\t")
+    assert cells[:3] == ["c1", "s1", "bad"] and cells[4:6] == ["1", "1"]
+    assert cells[6].startswith("n1 DRAIN: w")
+    assert second.split("\t")[2:] == ["unknown", "-", "1", "0", "-"]
+    history = [line.split("\t") for line in desk("sites", "--history").stdout.splitlines()]
+    assert [row[4:6] for row in history] == [["NODE", "STATE"], ["-", "bad"], ["n1", "DRAIN"]]
+    for shown in (told, desk("sites", "--history").stdout, desk("sites", "--json").stdout):
+        assert "\x1b" not in shown and "\u202e" not in shown
+    (s1,) = (it for it in json.loads(desk("sites", "--json").stdout)["sites"] if it["spells"])
+    assert (s1["nodes_out"], s1["outages"][0]["since"]) == (1, begun)
+    assert (
+        "site s1 of cluster c1 is bad: 1 of 1 nodes are out"
+        in httpx2.get(desk.env["JOBMEND_URL"]).text
+    )
 
 
 def test_exit_codes(desk: Desk, tmp_path: Path) -> None:

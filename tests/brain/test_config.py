@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 import tomllib
 
-from jobmend.brain.config import BrainConfig, ConfigError, parse_config, read_config, split_address
+from jobmend.brain.config import (
+    BrainConfig,
+    ConfigError,
+    HTCondorConfig,
+    SlurmConfig,
+    parse_config,
+    read_config,
+    split_address,
+)
 from jobmend.plugins.local.settings import default_state_dir
 
 SHIPPED = Path(__file__).parents[2] / "etc" / "brain.toml"
@@ -27,6 +35,32 @@ SHIPPED = Path(__file__).parents[2] / "etc" / "brain.toml"
         ("[store]\npaht = 'x'", "store.paht: Extra inputs are not permitted"),
         ("[schedulers.slurm]", "schedulers.slurm.cluster: Field required"),
         ("[schedulers.slurm]\ncluster = 'a/b'", "schedulers.slurm.cluster: String should match"),
+        ("[schedulers.slurm]\ncluster = 'c'\nreader = 'squeue'", "schedulers.slurm.reader: Input"),
+        (
+            "[schedulers.slurm]\ncluster = 'c'\nreader = 'rest'\nrest_url = 'http://h'",
+            "reader = 'rest' needs rest_user, rest_token_file",
+        ),
+        (
+            "[schedulers.slurm]\ncluster = 'c'\nworkflow_pattern = '(x'",
+            "schedulers.slurm.workflow_pattern: Value error, no regular expression",
+        ),
+        (
+            "[schedulers.slurm]\ncluster = 'c'\nworkflow_pattern = 'x.*'",
+            "a group (?P<workflow>...) is wanted in it",
+        ),
+        (
+            "[schedulers.slurm]\ncluster = 'c'\nworkflow_from = ['pattern']",
+            "'pattern' in workflow_from and workflow_pattern need each other",
+        ),
+        (
+            "[schedulers.slurm]\ncluster = 'c'\n[schedulers.slurm.data_access.x]\n'A;B' = 'c'",
+            "schedulers.slurm.data_access.x.A;B",
+        ),
+        ("[schedulers.htcondor]", "schedulers.htcondor.cluster: Field required"),
+        (
+            "[schedulers.htcondor]\ncluster = 'c'\nsite_from = ['a b']",
+            "schedulers.htcondor.site_from.0: String should match",
+        ),
         ("[server", "not TOML: "),
         ("\udcff", "not TOML: "),
     ],
@@ -64,7 +98,10 @@ def test_the_shipped_file_shows_every_key_with_its_default() -> None:
         assert set(document) == set(section_of(shown, name)), name
     assert full.schedulers.slurm is not None and full.schedulers.local is not None
     assert full.schedulers.local.cluster == "local"
-    assert full.schedulers.slurm.workflow_from == ("comment", "wckey", "name")
+    slurm, htcondor = full.schedulers.slurm, full.schedulers.htcondor
+    assert slurm == SlurmConfig(cluster="cluster", data_access=slurm.data_access)
+    assert htcondor == HTCondorConfig(cluster="pool", data_access=slurm.data_access)
+    assert slurm.data_access == {"xrootd": {"DATA_PREFIX": "root://data.example//"}}
 
 
 def documents_of(config: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

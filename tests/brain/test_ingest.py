@@ -124,14 +124,14 @@ def test_late_accounting_corrects_the_run_and_is_audited_once(brain: Brain, tell
         record, entries = runs.load(db, run_of(1)), audit.newest(db, 10)
     assert record is not None and record.exit == TIMEOUT
     assert [(entry.what, entry.detail) for entry in entries] == [
-        ("exit corrected", "c1/memory/1/0: the node said success, accounting timeout")
+        ("outcome corrected", "c1/memory/1/0: node n1 said success, accounting says timeout")
     ]
 
 
 def test_a_correction_is_audited_when_accounting_was_the_first(brain: Brain, tell: Tell) -> None:
     tell(told("outcome", 1, exit=TIMEOUT))
     tell(told("end", 1, node="n1", exit=OK))
-    assert [row[3] for row in rows(brain, "audit")] == ["exit corrected"]
+    assert [row[3] for row in rows(brain, "audit")] == ["outcome corrected"]
 
 
 def test_the_audit_can_only_grow(brain: Brain) -> None:

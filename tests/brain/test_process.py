@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,60 +16,15 @@ import httpx2
 import pytest
 
 from jobmend.brain import tokens
+from tests.brain.process import Process
 from tests.brain.scene import OK, documents, ended
-
-
-class Process:
-    """One ``jobmend-brain`` that can be killed and started again on the same files."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.config = folder / "brain.toml"
-        self.config.write_text(
-            f"[server]\nlisten = '127.0.0.1:{self.port}'\n"
-            f"[store]\npath = '{folder}/brain.db'\nmodels = '{folder}/models'\n"
-            f"tokens = '{folder}/tokens'\n[advice]\nsettle_seconds = 0\npoll_seconds = 0.2\n"
-        )
-        self.child: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        self.child = subprocess.Popen(
-            [sys.executable, "-m", "jobmend.brain", "--config", self.config],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=self.folder,
-        )
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                if httpx2.get(f"{self.url}/-/ready", trust_env=False).status_code == 200:
-                    return
-            except httpx2.TransportError:
-                time.sleep(0.05)
-        raise AssertionError("the brain does not answer")
-
-    def end(self, by: signal.Signals) -> tuple[int, str, str]:
-        assert self.child is not None
-        self.child.send_signal(by)
-        out, err = self.child.communicate(timeout=20)
-        return self.child.returncode, out, err
-
-    @property
-    def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {tokens.read(self.folder / 'tokens' / 'ingest')}"}
 
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[Process]:
     process = Process(tmp_path)
     yield process
-    if process.child is not None and process.child.poll() is None:
-        process.child.kill()
-        process.child.communicate()
+    process.close()
 
 
 def test_it_serves_and_ends_cleanly(process: Process) -> None:

@@ -24,6 +24,13 @@ def test_accounting_beats_the_node_and_order_does_not_matter() -> None:
     assert exits_of(told("start", 1, time=NOW - 9, node="n1"), end, outcome) == {TIMEOUT}
 
 
+def test_a_daemon_that_tells_an_end_is_no_node() -> None:
+    ctld = told("end", 1, time=NOW, node="slurmctld@head")
+    assert exits_of(ctld) == {Exit("memory", ExitKind.UNKNOWN)}
+    record = view([ctld, told("start", 1, time=NOW - 9), told("end", 1, node="n1", exit=BUG)])
+    assert record is not None and (record.node, record.exit) == ("n1", BUG)
+
+
 def test_an_end_beats_nothing_and_an_unknown_one_beats_no_other() -> None:
     unknown = Exit("memory", ExitKind.UNKNOWN)
     assert exits_of(told("start", 1, node="n1")) == {None}

@@ -38,7 +38,7 @@ def test_a_store_of_another_version_is_refused(tmp_path: Path) -> None:
     Store(path).close()
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
-    with pytest.raises(StoreError, match="has schema 99, this jobmend reads 1"):
+    with pytest.raises(StoreError, match="has schema 99, this jobmend reads up to 2"):
         Store(path)
 
 
@@ -87,3 +87,26 @@ def test_only_the_token_itself_matches() -> None:
     for header in (None, "", "Bearer", "Bearer ", "secret", "Basic secret", "Bearer secret2"):
         assert not matches(header, "secret")
     assert not matches("Bearer s\udce9cret", "secret")
+
+
+def test_a_store_of_version_1_is_brought_up_to_date_with_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "brain.db"
+    with sqlite3.connect(path) as db:
+        db.executescript((Path(__file__).parent / "schema-1.sql").read_text())
+        db.execute("INSERT INTO cursors VALUES ('c1', 'slurm', 7.0)")
+        db.execute("INSERT INTO events VALUES ('k', 'r', 'start', '{}', 1.0)")
+        db.execute("INSERT INTO audit (time, who, what, detail) VALUES (1.0, 'me', 'looked', '')")
+    db.close()
+    fresh = tmp_path / "fresh.db"
+    for store in (Store(path), Store(fresh)):
+        store.close()
+    with sqlite3.connect(path) as old, sqlite3.connect(fresh) as new:
+        tables = "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name"
+        assert old.execute(tables).fetchall() == new.execute(tables).fetchall()
+        assert old.execute("SELECT * FROM cursors").fetchall() == [("c1", "slurm", 7.0)]
+        assert old.execute("SELECT key FROM events").fetchall() == [("k",)]
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            old.execute("DELETE FROM audit")
+        assert old.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
+    old.close()
+    new.close()

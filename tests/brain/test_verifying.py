@@ -6,11 +6,14 @@ import dataclasses
 
 import pytest
 
-from jobmend.brain import runs
+from jobmend.brain import recommendations, runs
+from jobmend.brain.brain import Brain
 from jobmend.brain.verifying import judge
 from jobmend.jobs.actions import Action, ActionKind, Advice, Outcome, Recommendation, State
 from jobmend.jobs.events import JobEvent
+from jobmend.jobs.exits import htcondor_exit
 from jobmend.jobs.identity import Run, Workflow
+from tests.brain.conftest import Tell
 from tests.brain.scene import BUG, NOW, OK, ended, run_of, told
 
 FAILED = ended(1, BUG, time=NOW - 900)
@@ -65,6 +68,14 @@ def test_what_was_stopped_is_verified_when_it_has_stopped(kind: ActionKind) -> N
     assert outcome(kind, *FAILED) is Outcome.SUCCESS
 
 
+def test_a_job_that_is_held_is_killed_when_it_has_left_the_queue() -> None:
+    held = ended(1, htcondor_exit(5, None, None, 1))
+    removed = ended(1, htcondor_exit(3, None, None), number=1)
+    assert outcome(ActionKind.KILL, *held) is None
+    assert outcome(ActionKind.KILL, *held, *removed) is Outcome.SUCCESS
+    assert outcome(ActionKind.HOLD, *held) is Outcome.SUCCESS
+
+
 @pytest.mark.parametrize("kind", [ActionKind.WAIT, ActionKind.ASK])
 def test_a_wait_ends_well_when_the_workflow_does(kind: ActionKind) -> None:
     assert outcome(kind, *FAILED) is None
@@ -83,3 +94,20 @@ def test_a_wait_for_active_runs_is_over_when_they_have_ended_or_stall() -> None:
 
 def test_a_bypass_is_done_when_it_is_decided() -> None:
     assert outcome(ActionKind.BYPASS, *FAILED) is Outcome.SUCCESS
+
+
+def test_follow_ups_are_found_in_whatever_workflow_they_turn_out_to_be(
+    brain: Brain, tell: Tell
+) -> None:
+    tell(*FAILED, *ended(8, OK, workflow="parts"), *ended(9, OK, workflow=""))
+    tell(*ended(7, BUG, workflow="parts"), *ended(7, OK, number=1, workflow="parts"))
+    kind = ActionKind.RECOVER
+    advice = Advice("memory", Action(kind, splitting=3), (run_of(1),), {kind: 1.0}, ())
+    with brain.store.write() as db:
+        proposed = recommendations.propose(db, Workflow("c1", "w1"), advice, "", NOW - 500)
+        recommendations.move(db, proposed, State.APPROVED, now=NOW - 490, who="me")
+        recommendations.add_follow_ups(db, proposed.id, (run_of(7), run_of(8), run_of(9)))
+        recommendations.move(db, proposed, State.APPLIED, now=NOW - 480, who="me")
+    brain.watcher.round()
+    with brain.store.read() as db:
+        assert recommendations.get(db, 1).outcome is Outcome.SUCCESS

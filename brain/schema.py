@@ -1,0 +1,162 @@
+"""The tables of the brain's store, as the steps from each version of the schema to the next."""
+
+from __future__ import annotations
+
+_FIRST = """
+CREATE TABLE events (
+    key TEXT PRIMARY KEY,
+    run TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    received REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX events_by_run ON events (run);
+
+CREATE TABLE runs (
+    key TEXT PRIMARY KEY,
+    cluster TEXT NOT NULL,
+    scheduler TEXT NOT NULL,
+    workflow TEXT NOT NULL,
+    site TEXT NOT NULL,
+    started REAL,
+    ended REAL,
+    verdict TEXT NOT NULL CHECK (verdict IN ('active', 'success', 'failed', 'other')),
+    blames_site INTEGER NOT NULL,
+    accounted INTEGER NOT NULL,
+    changed REAL NOT NULL,
+    body TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX runs_by_workflow ON runs (cluster, workflow, verdict);
+CREATE INDEX runs_by_site ON runs (cluster, site, ended);
+CREATE INDEX runs_by_change ON runs (changed);
+
+CREATE TABLE workflows (
+    cluster TEXT NOT NULL,
+    name TEXT NOT NULL,
+    changed REAL NOT NULL,
+    warned REAL,
+    judged REAL,
+    PRIMARY KEY (cluster, name)
+) WITHOUT ROWID;
+
+CREATE TABLE recommendations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    cluster TEXT NOT NULL,
+    workflow TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    action TEXT NOT NULL,
+    state TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    created REAL NOT NULL,
+    moved REAL NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX recommendations_by_workflow ON recommendations (cluster, workflow, id);
+CREATE UNIQUE INDEX one_open_recommendation ON recommendations (cluster, workflow)
+    WHERE state IN ('proposed', 'approved', 'applied');
+
+CREATE TABLE steps (
+    recommendation INTEGER NOT NULL REFERENCES recommendations (id),
+    number INTEGER NOT NULL,
+    cluster TEXT NOT NULL,
+    scheduler TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('planned', 'started', 'done', 'failed')),
+    body TEXT NOT NULL,
+    PRIMARY KEY (recommendation, number)
+) WITHOUT ROWID;
+
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    time REAL NOT NULL,
+    who TEXT NOT NULL,
+    what TEXT NOT NULL,
+    recommendation INTEGER,
+    detail TEXT NOT NULL
+);
+CREATE INDEX audit_by_recommendation ON audit (recommendation);
+CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+CREATE TRIGGER audit_is_final BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+
+CREATE TABLE windows (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    key TEXT NOT NULL UNIQUE,
+    received REAL NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE TABLE window_owners (
+    run TEXT NOT NULL,
+    window INTEGER NOT NULL REFERENCES windows (id) ON DELETE CASCADE,
+    PRIMARY KEY (run, window)
+) WITHOUT ROWID;
+CREATE INDEX window_owners_by_window ON window_owners (window);
+
+CREATE TABLE cursors (
+    cluster TEXT NOT NULL,
+    scheduler TEXT NOT NULL,
+    time REAL NOT NULL,
+    PRIMARY KEY (cluster, scheduler)
+) WITHOUT ROWID;
+"""
+
+# Ends that were given up and never come back, nodes and their outages, statuses of sites over
+# time, how far a backfill is.
+_SECOND = """
+CREATE TABLE given_up (
+    run TEXT NOT NULL,
+    exit TEXT NOT NULL,
+    received REAL NOT NULL,
+    PRIMARY KEY (run, exit)
+) WITHOUT ROWID;
+
+CREATE TABLE nodes (
+    cluster TEXT NOT NULL,
+    scheduler TEXT NOT NULL,
+    site TEXT NOT NULL,
+    node TEXT NOT NULL,
+    PRIMARY KEY (cluster, scheduler, site, node)
+) WITHOUT ROWID;
+
+CREATE TABLE outages (
+    cluster TEXT NOT NULL,
+    scheduler TEXT NOT NULL,
+    node TEXT NOT NULL,
+    since REAL NOT NULL,
+    until REAL,
+    state TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (cluster, scheduler, node, since)
+) WITHOUT ROWID;
+CREATE INDEX outages_by_time ON outages (cluster, since);
+
+CREATE TABLE node_polls (
+    cluster TEXT NOT NULL,
+    scheduler TEXT NOT NULL,
+    time REAL NOT NULL,
+    PRIMARY KEY (cluster, scheduler)
+) WITHOUT ROWID;
+
+CREATE TABLE site_spells (
+    cluster TEXT NOT NULL,
+    site TEXT NOT NULL,
+    since REAL NOT NULL,
+    until REAL,
+    status TEXT NOT NULL,
+    PRIMARY KEY (cluster, site, since)
+) WITHOUT ROWID;
+
+CREATE TABLE backfills (
+    cluster TEXT NOT NULL,
+    scheduler TEXT NOT NULL,
+    reached REAL NOT NULL,
+    begun REAL NOT NULL,
+    PRIMARY KEY (cluster, scheduler)
+) WITHOUT ROWID;
+
+CREATE INDEX runs_by_end ON runs (ended);
+CREATE INDEX runs_owed ON runs (cluster, scheduler, ended) WHERE NOT accounted;
+"""
+
+# A store of version n has had the first n of these; a new one gets them all.
+STEPS = (_FIRST, _SECOND)
