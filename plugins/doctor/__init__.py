@@ -1,0 +1,1 @@
+"""Is jobmend in order here? Checks that only read, each with a cure: ``jobmend-doctor``."""
