@@ -6,11 +6,13 @@ BIN := $(VENV)/bin
 PYTHON39 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.9.*/bin/python3.9) python3.9)
 VENV39 := .venv39
 
-.PHONY: help demo test test-vm golden check bench format clean
+.PHONY: help demo test test-rpm test-vm rpm golden check bench format clean
 
 help:
 	@echo 'make demo    jobs fail on this machine and are mended, in a few minutes'
-	@echo 'make test    all tests; as root also those with a real Slurm'
+	@echo 'make test    all tests; as root also those with a real Slurm and HTCondor'
+	@echo 'make rpm     the RPMs of the node side, into dist/rpm (needs rpmbuild)'
+	@echo 'make test-rpm the RPMs built, installed on a copy of this machine, upgraded, removed (root)'
 	@echo 'make test-vm the agent beside Slurm on pure cgroup v2, in a virtual machine (root, Debian)'
 	@echo 'make check   formatting, types, import laws, docs'
 	@echo 'make golden  the golden pages of cgroup trees anew'
@@ -22,7 +24,7 @@ $(VENV)/installed: setup.cfg constraints.txt
 	PYTHON=$(PYTHON) tests/testbed/packages python
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt 'setuptools<81' wheel torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[brain,test]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[brain,htcondor,test]'
 	touch $@
 
 # The node side must run on Python 3.9; without that interpreter this stays undone, and is said.
@@ -41,8 +43,16 @@ test: $(VENV)/installed $(VENV39)/installed
 	tests/testbed/packages test
 	$(BIN)/python -m pytest
 	@if [ -e $(VENV39)/installed ]; then \
-	  $(VENV39)/bin/python -m pytest -m 'not slurm and not py39' \
-	    tests/jobs tests/exporter tests/agent tests/plugins; fi
+	  $(VENV39)/bin/python -m pytest -m 'not slurm and not condor and not py39' \
+	    --ignore-glob='*/test_real_*' tests/jobs tests/exporter tests/agent tests/plugins; fi
+
+# For the brain's: packaging/rpm/make-rpms dist/rpm --with brain (docs/install.md).
+rpm:
+	packaging/rpm/make-rpms dist/rpm
+
+test-rpm: $(VENV)/installed
+	tests/testbed/packages rpm
+	$(BIN)/python -m pytest tests/packaging
 
 # The guest is emulated: some minutes. Its image is built once, in ~/.cache/jobmend-vm or VM_DIR.
 test-vm: $(VENV)/installed
@@ -61,7 +71,7 @@ check: $(VENV)/installed
 
 bench: $(VENV)/installed
 	@for bench in bench/[a-z]*.py; do \
-	  case $$bench in bench/campaign.py|bench/soak.py) continue ;; bench/agent_cost.py) quick=--quick ;; *) quick= ;; esac; \
+	  case $$bench in bench/campaign.py|bench/soak.py) continue ;; bench/agent_cost.py|bench/hooks.py|bench/hook_events.py) quick=--quick ;; bench/history_*.py) quick="--jobs 5000" ;; *) quick= ;; esac; \
 	  echo "== $$bench"; $(BIN)/python $$bench $$quick || exit 1; done
 
 format: $(VENV)/installed
