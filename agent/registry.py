@@ -108,8 +108,9 @@ class Registry:
         if event.kind is not EventKind.END or run.scheduler != "slurm" or not run.run.isdigit():
             return event
         before = replace(run, run=str(int(run.run) - 1))
-        going = (one for one in self._runs.of_run(before, event.node) if one.ended is None)
-        if self._runs.of_run(run, event.node) or not any(going):
+        earlier = self._runs.of_run(before, event.node)
+        goes_on = any(one.ended is None and not one.guessed for one in earlier)
+        if not goes_on or self._runs.of_run(run, event.node):
             return event
         return replace(event, run=before, facts=replace(event.facts, attempt=int(before.run)))
 
