@@ -41,10 +41,7 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed $(VENV39)/installed
 	tests/testbed/packages test
-	$(BIN)/python -m pytest
-	@if [ -e $(VENV39)/installed ]; then \
-	  $(VENV39)/bin/python -m pytest -m 'not slurm and not condor and not py39' \
-	    --ignore-glob='*/test_real_*' tests/jobs tests/exporter tests/agent tests/plugins; fi
+	tests/run
 
 # For the brain's: packaging/rpm/make-rpms dist/rpm --with brain (docs/install.md).
 rpm:

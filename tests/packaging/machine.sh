@@ -22,7 +22,7 @@ mount --bind "$stand_in" "$root/mnt/stand-in"
 ip link set lo up
 
 # The interpreter lies where its user put it, which may be in root's home.
-base=$("$python" -c 'import sys; print(getattr(sys, "_base_executable", sys.executable))')
+base=$(readlink -f "$python")
 packages=$("$python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
 mkdir "$root/opt/python" "$root/opt/python/lib"
 for name in psutil tomli yaml _yaml bcrypt; do

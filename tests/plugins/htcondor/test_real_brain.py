@@ -96,7 +96,7 @@ def test_a_node_that_its_agent_calls_unhealthy_is_an_outage_of_its_site(
     try:
         until(brain, lambda: is_bad(pool, brain, 3), "the unhealthy node")
         job = pool.submit_one("exit 3")
-        until(brain, lambda: record(brain, job), "the end of the job")
+        until(brain, lambda: is_bad(pool, brain, 3) and record(brain, job), "the end of the job")
         until(brain, lambda: not is_bad(pool, brain, 0), "the healthy node")
     finally:
         (pool.run_directory / "node.json").unlink(missing_ok=True)
