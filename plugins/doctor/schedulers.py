@@ -17,9 +17,10 @@ def examine(agent: Settings) -> list[Finding]:
     socket = agent.socket if agent.known else ""
     trusted = agent.trusted_uids if agent.known else None
     try:
-        from ..slurm import checks as slurm
+        from ..slurm.checks import examine as examine_slurm
+        from ..slurm.here import here
 
-        found += slurm.examine(slurm.here(socket, trusted))
+        found += examine_slurm(here(socket, trusted))
     except ImportError:
         pass
     try:

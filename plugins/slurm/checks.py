@@ -6,15 +6,13 @@ import os
 import pwd
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 
 from ..doctor.findings import Check, Finding
-from ..doctor.programs import running
-from ..scheduler import SchedulerError, call
+from ..scheduler import SchedulerError
 from . import hook_checks
 from .controller import Controller, parse_controller
+from .here import Ask, Here
 
 COMMANDS = Check("slurm commands", "docs/slurm.md, Set up")
 CONTROLLER = Check("slurm controller", "scontrol(1), show config")
@@ -30,42 +28,11 @@ RIGHTS = Check("slurm rights", "sacctmgr(1), AdminLevel")
 CLOCK = Check("slurm clock", "slurm.conf(5), AuthType; munge(7)")
 
 NEEDED = ("scontrol", "squeue", "sacct", "scancel", "sbatch", "sacctmgr", "sinfo")
-SERVICE = "jobmend"  # the account under which packages run the brain
+SERVICE = "jobmend-brain"  # the account under which packages run the brain
 RECONFIGURE = "in slurm.conf, then scontrol reconfigure"
 LEAST_TIMEOUT_SECONDS = 5  # jobmend's hook is killed after one
 LEAST_AGE_SECONDS = 3600
 MOST_SKEW_SECONDS = 5.0
-
-Ask = Callable[[Sequence[str]], str]
-
-
-@dataclass(frozen=True)
-class Here:
-    """Where the checks look: Slurm's commands, and files of this machine below ``root``."""
-
-    ask: Ask
-    root: Path = Path("/")
-    socket: str = ""  # the agent's; empty: not known
-    trusted: Sequence[int] | None = None  # users whose hooks the agent believes; None: not known
-    on_node: bool = False  # a slurmd runs here
-    on_controller: bool = False
-
-
-def here(
-    socket: str = "",
-    trusted: Sequence[int] | None = None,
-    environ: Mapping[str, str] = os.environ,
-) -> Here:
-    """This machine. Of the environment Slurm's commands get PATH and SLURM_CONF alone."""
-    passed = {name: environ[name] for name in ("PATH", "SLURM_CONF") if name in environ}
-    env = {**passed, "LC_ALL": "C", "TZ": "UTC"}
-    return Here(
-        lambda argv: call(argv, env=env),
-        socket=socket,
-        trusted=trusted,
-        on_node=running("slurmd"),
-        on_controller=running("slurmctld"),
-    )
 
 
 def examine(place: Here) -> list[Finding]:

@@ -6,14 +6,11 @@ import glob
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..doctor.findings import Check, Finding
 from ..doctor.programs import Unseen, calls_jobmend, fault_of_hook
 from .controller import Controller
-
-if TYPE_CHECKING:
-    from .checks import Here
+from .here import Here
 
 PROLOG = Check("slurm prolog", "slurm.conf(5), Prolog; docs/slurm.md, Set up")
 EPILOG = Check("slurm epilog", "slurm.conf(5), Epilog; docs/slurm.md, Set up")

@@ -15,8 +15,8 @@ import pytest
 from jobmend.plugins.doctor.findings import Finding, Level
 from jobmend.plugins.scheduler import SchedulerError, call
 from jobmend.plugins.slurm import checks
-from jobmend.plugins.slurm.checks import Here
 from jobmend.plugins.slurm.controller import parse_controller
+from jobmend.plugins.slurm.here import Here, here
 from tests.agent.running import until
 from tests.plugins.slurm.changing import configured
 from tests.plugins.slurm.conftest import TESTBED, Cluster
@@ -45,7 +45,7 @@ ConstrainRAMSpace       = yes
 
 Slurmctld(primary) at node1 is UP
 """
-ROWS = {"sinfo": "Not responding|n2\n", "sacctmgr": "root|Administrator\njobmend|Operator\n"}
+ROWS = {"sinfo": "Not responding|n2\n", "sacctmgr": "root|Administrator\njobmend-brain|Operator\n"}
 
 HOOKS = {"slurm prolog", "slurm epilog", "slurm controller hooks"}
 
@@ -71,8 +71,8 @@ def examined(
             raise SchedulerError(f"{argv[0]} exited 1: it is broken")
         return answers.get(argv[0], "")
 
-    here = Here(ask, root, **{"on_node": True, "on_controller": True, **place})
-    return {found.check: found for found in checks.examine(here)}
+    there = Here(ask, root, **{"on_node": True, "on_controller": True, **place})
+    return {found.check: found for found in checks.examine(there)}
 
 
 needs_slurm = pytest.mark.skipif(
@@ -199,7 +199,10 @@ def test_rights_are_those_of_the_brains_account_where_there_is_one() -> None:
         return checks.check_rights(lambda argv: rows, user)
 
     assert rights("root|Administrator\n", "root").level is Level.GOOD
-    assert "user jobmend: None" in rights("root|Administrator\njobmend|None\n", "root").text
+    assert (
+        "user jobmend-brain: None"
+        in rights("root|Administrator\njobmend-brain|None\n", "root").text
+    )
     assert "not known to sacctmgr" in rights("", "ada").text
 
 
@@ -219,7 +222,7 @@ def test_the_controllers_clock_is_read_from_what_it_prints() -> None:
 
 def real(cluster: Cluster, **changes: Any) -> dict[str, Finding]:
     """What the doctor finds on the cluster as it is now."""
-    place = checks.here(str(cluster.hooks.path), None, cluster.env)
+    place = here(str(cluster.hooks.path), None, cluster.env)
     place = dataclasses.replace(place, **changes)
     return {found.check: found for found in checks.examine(place)}
 
@@ -308,7 +311,7 @@ def test_without_a_controller_nothing_else_is_asked(slurm: Cluster, tmp_path: Pa
     conf = tmp_path / "slurm.conf"
     text = (slurm.root / "etc" / "slurm.conf").read_text()
     conf.write_text(text.replace("SlurmctldPort=", "MessageTimeout=2\nSlurmctldPort=1#"))
-    place = checks.here("", None, {**slurm.env, "SLURM_CONF": str(conf)})
+    place = here("", None, {**slurm.env, "SLURM_CONF": str(conf)})
     found = {one.check: one for one in checks.examine(place)}
     assert bad(found) == ["slurm controller"] and set(found) == {
         "slurm commands",
