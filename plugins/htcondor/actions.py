@@ -15,6 +15,7 @@ from ...jobs.actions import Action, ActionKind
 from ...jobs.identity import Run
 from ...jobs.records import RunRecord
 from ...jobs.text import printable
+from ..repeating import is_running, latest, to_repeat
 from ..scheduler import Refused, Step
 from . import changes, ends, splitting
 from .changes import DataAccess
@@ -83,28 +84,14 @@ def plan(action: Action, records: Sequence[RunRecord], settings: Settings) -> li
 
 
 def _chosen(kind: ActionKind, records: Sequence[RunRecord]) -> list[RunRecord]:
-    last: dict[str, RunRecord] = {}
-    for record in sorted(records, key=lambda record: record.facts.attempt):
-        last[_address(record).global_id] = record
-    runs = list(last.values())
-    if kind is ActionKind.RECOVER:
-        return [record for record in runs if record.failed]
-    if kind is ActionKind.RESUBMIT:  # a run that hangs is repeated too; one that waits is not
-        return [r for r in runs if not r.succeeded and (r.exit is not None or _is_running(r))]
-    if kind is ActionKind.CLONE:
-        active = sum(record.exit is None for record in runs)
-        if active:
-            raise Refused(f"{active} runs have not ended: kill them or wait, then clone")
-        return runs
+    runs = latest(records, lambda record: _address(record).global_id)
+    if kind.repeats:
+        return to_repeat(kind, runs)
     if kind is ActionKind.HOLD:
         return [record for record in runs if record.exit is None]
     if kind is ActionKind.RELEASE:
         return [record for record in runs if _is_held(record) or _waits(record)]
     return [record for record in runs if record.exit is None or record.in_queue]
-
-
-def _is_running(record: RunRecord) -> bool:
-    return record.exit is None and record.started is not None
 
 
 def _waits(record: RunRecord) -> bool:
@@ -131,7 +118,7 @@ def _single(kind: ActionKind, record: RunRecord) -> Step:
         return Step((PROGRAM, REMOVE, run), f"remove job {job}")
     if kind is ActionKind.RELEASE:
         return _release(record)
-    what = "stop job {} and hold it" if _is_running(record) else "hold job {} in the queue"
+    what = "stop job {} and hold it" if is_running(record) else "hold job {} in the queue"
     return Step((PROGRAM, HOLD, run), what.format(job))
 
 

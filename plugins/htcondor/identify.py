@@ -21,8 +21,7 @@ from typing import NamedTuple
 
 from ..layout import Identity, Unidentified
 from ..processes import pids_below, read_process, real_uid
-from .runs import ordinal
-from .runs import run_name as run_name
+from .runs import ordinal, run_name
 
 JOB_AD, SLOT = b"_CONDOR_JOB_AD", b"_CONDOR_SLOT"
 AD_NAME = ".job.ad"

@@ -14,6 +14,7 @@ from ...jobs.actions import Action, ActionKind
 from ...jobs.identity import Run
 from ...jobs.records import RunRecord
 from ...jobs.text import printable
+from ..repeating import is_running, latest, to_repeat
 from ..scheduler import Refused, Step
 from . import anew
 from .addresses import expand, join, numbers
@@ -95,26 +96,12 @@ def plan(
 
 
 def _chosen(kind: ActionKind, records: Sequence[RunRecord]) -> list[RunRecord]:
-    last: dict[str, RunRecord] = {}
-    for record in sorted(records, key=lambda record: record.facts.attempt):
-        last[record.run.job_id] = record
-    runs = list(last.values())
-    if kind is ActionKind.RECOVER:
-        return [record for record in runs if record.failed]
-    if kind is ActionKind.RESUBMIT:  # a run that hangs is repeated too; one that waits is not
-        return [r for r in runs if not r.succeeded and (r.exit is not None or _is_running(r))]
-    if kind is ActionKind.CLONE:
-        active = sum(record.exit is None for record in runs)
-        if active:
-            raise Refused(f"{active} runs have not ended: kill them or wait, then clone")
-        return runs
+    runs = latest(records, lambda record: record.run.job_id)
+    if kind.repeats:
+        return to_repeat(kind, runs)
     if kind is ActionKind.RELEASE:  # one that was held while it ran has ended, and waits anew
-        return [record for record in runs if not (record.succeeded or _is_running(record))]
+        return [record for record in runs if not (record.succeeded or is_running(record))]
     return [record for record in runs if record.exit is None]  # kill, hold
-
-
-def _is_running(record: RunRecord) -> bool:
-    return record.exit is None and record.started is not None
 
 
 def _addresses(record: RunRecord, addresses: Mapping[str, str]) -> tuple[str, ...]:
@@ -128,7 +115,7 @@ def _addresses(record: RunRecord, addresses: Mapping[str, str]) -> tuple[str, ..
         singles = expand(address)
     except ValueError:
         raise Refused(f"job {printable(address)} is no job or task") from None
-    if len(singles) > 1 and (record.exit is not None or _is_running(record)):
+    if len(singles) > 1 and (record.exit is not None or is_running(record)):
         raise Refused(f"job {printable(address)} is a whole array, not the task that is meant")
     return tuple(singles)
 
@@ -162,7 +149,7 @@ def _alikeness(kind: ActionKind, record: RunRecord) -> tuple[bool, bool, str]:
         return False, False, ""
     run = _brought_about(kind, record)
     requeued = record.exit is not None or record.facts.attempt > 0
-    return _is_running(record), requeued, run.run if run else ""
+    return is_running(record), requeued, run.run if run else ""
 
 
 def _parts(
@@ -184,7 +171,7 @@ def _brought_about(kind: ActionKind, record: RunRecord) -> Run | None:
     run = record.run
     if kind is ActionKind.KILL or not run.run.isdigit():
         return None
-    if record.exit is None and not _is_running(record):
+    if record.exit is None and not is_running(record):
         return run if kind is ActionKind.RELEASE else None
     return Run(run.cluster, run.scheduler, run.job_id, str(int(run.run) + 1))
 

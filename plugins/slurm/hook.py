@@ -8,15 +8,16 @@ that would double its start. A test holds its event and the vocabulary's togethe
 from __future__ import annotations
 
 import os
-import signal
 import time
-from collections.abc import Mapping
-from types import FrameType
-from typing import Any
 
 from ...jobs.exit_posix import signal_of_shell_code
 from ...jobs.exit_slurm import OOM_MARKER
-from ..hook import tell
+from ..hook import MAX_NAME, end_within, is_name, tell
+
+TYPE_CHECKING = False  # typing itself would take a tenth of the hook's time
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
 
 LIMIT_SECONDS = 0.08  # wall time after which nothing is told any more
 
@@ -42,24 +43,18 @@ KINDS = {"prolog_slurmd": "start", "epilog_slurmd": "end"}
 CONTROLLER_KINDS = {"prolog_slurmctld": "queued", "epilog_slurmctld": "end"}
 CONTROLLER = "slurmctld"  # its ends are told by the node ``slurmctld@<host>``, which is no node
 
-MAX_NAME = 256  # characters, jobs.fields.MAX_NAME
 MAX_COMMENT = 512  # characters: in JSON they take up to 12 bytes each, of 16 KiB in all
 
 
 def main() -> None:
     """Tell the agent what the environment says; the process ends here, with status 0."""
     try:
-        signal.signal(signal.SIGALRM, _give_up)
-        signal.setitimer(signal.ITIMER_REAL, LIMIT_SECONDS)
+        end_within(LIMIT_SECONDS)
         body = event_body(os.environ, time.time())
         if body is not None:
             tell(body)
     finally:
         os._exit(0)
-
-
-def _give_up(signum: int, frame: FrameType | None) -> None:
-    os._exit(0)
 
 
 def event_body(environ: Mapping[str, str], now: float) -> dict[str, Any] | None:
@@ -79,7 +74,7 @@ def event_body(environ: Mapping[str, str], now: float) -> dict[str, Any] | None:
         "job_id": told["job_id"],
         "run": told["sluid"] or told["restarts"] or "0",
     }
-    if kind is None or not all(_is_name(word) for word in run.values()):
+    if kind is None or not all(is_name(word) for word in run.values()):
         return None
     if controller and kind == "end" and told["restarts"] not in ("", "0"):
         return None
@@ -109,10 +104,6 @@ def _controller(kind: str) -> str:
 def _text(environ: Mapping[str, str], variable: str) -> str:
     # The environment is bytes that users wrote; what is no UTF-8 becomes U+FFFD.
     return os.fsencode(environ.get(variable, "")).decode("utf-8", "replace")
-
-
-def _is_name(word: str) -> bool:
-    return 0 < len(word) <= MAX_NAME and "/" not in word and word.isprintable()
 
 
 def _exit(told: Mapping[str, str]) -> dict[str, Any] | None:

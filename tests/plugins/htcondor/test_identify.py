@@ -19,9 +19,9 @@ from jobmend.plugins.htcondor.identify import (
     identify,
     parse_ad,
     parse_environ,
-    run_name,
     slot_of,
 )
+from jobmend.plugins.htcondor.runs import run_name
 from jobmend.plugins.layout import Unidentified
 
 AD = b"""AutoClusterId = 1

@@ -81,7 +81,7 @@ def test_the_epilog_tells_no_end_of_a_job_that_was_requeued() -> None:
 def test_a_hostile_name_is_cut_and_fits_a_datagram() -> None:
     words = {"SLURM_JOB_NAME": "\x01" * 70000, "SLURM_JOB_COMMENT": "\x01" * 70000}
     body = hook.event_body({**PROLOG, **words}, 0.0)
-    assert body is not None and body["facts"]["name"] == "\x01" * hook.MAX_NAME
+    assert body is not None and body["facts"]["name"] == "\x01" * teller.MAX_NAME
     message = {"jobmend": teller.VERSION, "kind": "event", "body": body}
     assert len(json.dumps(message, ensure_ascii=False).encode()) <= teller.MAX_BYTES
 

@@ -146,7 +146,7 @@ def test_hostile_comments_are_bounded_data(comment: bytes) -> None:
 
 
 def test_the_bounds_are_the_wire_s() -> None:
-    assert fields.MAX_NAME == hook.MAX_NAME and hook.MAX_COMMENT <= wire.MAX_TEXT
+    assert fields.MAX_NAME == teller.MAX_NAME and hook.MAX_COMMENT <= wire.MAX_TEXT
     assert (teller.VERSION, teller.MAX_BYTES) == (wire.VERSION, wire.MAX_EVENT_BYTES)
 
 
