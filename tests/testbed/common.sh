@@ -106,21 +106,29 @@ installed() { # packages...
   done
 }
 
-# Install what is missing, without letting the packages start their own daemons.
-install_packages() { # packages...
-  local policy=/usr/sbin/policy-rc.d made='' done=''
-  ! installed "$@" || return 0
+SLURM_PACKAGES=(slurmctld slurmd slurmdbd slurm-client slurm-wlm-basic-plugins
+  slurm-wlm-mysql-plugin munge mariadb-server)
+SLURM_REST_PACKAGES=(slurmrestd slurm-wlm-jwt-plugin)
+
+# Install what is missing, without letting the packages start their own daemons. One at a time on a
+# machine: apt-get does not wait for another's lock of the package lists.
+install_packages() ( # packages...
+  policy=/usr/sbin/policy-rc.d made=''
+  ! installed "$@" || exit 0
   command -v apt-get >/dev/null || die "no apt-get here to install: $*"
+  exec 8>/run/jobmend-testbed-packages.lock
+  flock -w 240 8 || die "another testbed has been installing packages for four minutes"
+  ! installed "$@" || exit 0
   if [ ! -e $policy ]; then
     printf '#!/bin/sh\nexit 101\n' >$policy
     chmod 755 $policy
     made=1
   fi
+  trap '[ -z "$made" ] || rm -f $policy' EXIT
   export DEBIAN_FRONTEND=noninteractive
-  { apt-get update -qq && apt-get install -y -qq --no-install-recommends "$@"; } >&2 9>&- && done=1
-  [ -z "$made" ] || rm -f $policy
-  [ -n "$done" ] || die "apt-get failed for: $*"
-}
+  { apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+    -o DPkg::Lock::Timeout=240 "$@"; } >&2 8>&- 9>&- || die "apt-get failed for: $*"
+)
 
 # Kill what is left in cgroups of ours and remove them, children first.
 remove_cgroups() { # directories...

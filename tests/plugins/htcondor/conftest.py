@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import tempfile
@@ -17,10 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.plugins import testbed
 from tests.plugins.receiver import Receiver
 
 REPOSITORY = Path(__file__).parents[3]
-TESTBED = REPOSITORY / "tests" / "testbed"
 NODE_SIDE = ("__init__.py", "jobs", "plugins")  # what the hooks need of the package
 PACKAGE = "/opt/jobmend"  # where the pool sees it
 LAUNCHER = """\
@@ -156,19 +155,14 @@ def pool() -> Iterator[Pool]:
     env = {**os.environ, **settings}
     started: Pool | None = None
     try:
-        lines = subprocess.run(
-            [TESTBED / "condor-up"], env=env, check=True, timeout=580, stdout=subprocess.PIPE
-        ).stdout.decode()
-        started = _pool(
-            dict(shlex.split(line)[1].split("=", 1) for line in lines.splitlines()), run
-        )
+        started = _pool(testbed.up("condor-up", env, 580), run)
         started.inside("python3", "-m", "compileall", "-q", PACKAGE)
         started.listen()
         yield started
     finally:
         if started is not None:
             started.deaf()
-        subprocess.run([TESTBED / "condor-down"], env=env, check=True, timeout=60)
+        testbed.down("condor-down", env)
         shutil.rmtree(base, ignore_errors=True)
 
 

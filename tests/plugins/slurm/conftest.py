@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -20,10 +19,10 @@ from jobmend.jobs.events import EventKind, JobEvent
 from jobmend.jobs.records import RunRecord
 from jobmend.plugins.slurm.rest import RestAccess
 from jobmend.plugins.slurm.scheduler import SlurmScheduler
+from tests.plugins import testbed
 from tests.plugins.receiver import Receiver as EventReceiver
 
 REPOSITORY = Path(__file__).parents[3]
-TESTBED = REPOSITORY / "tests" / "testbed"
 NODE_SIDE = ("__init__.py", "jobs", "plugins")  # what the hook needs of the package
 # Slurm's user runs the hook too, and may enter neither a checkout nor an interpreter of root's.
 PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else sys.executable
@@ -159,10 +158,7 @@ def slurm() -> Iterator[Cluster]:
     extra = {"SLURM_NODE_CPUS": "4", "SLURM_EXTRA": _extra(base, nodes), "SLURM_REST": "1"}
     env = {**os.environ, **settings, **extra}
     try:
-        lines = subprocess.run(
-            [TESTBED / "slurm-up"], env=env, check=True, timeout=280, stdout=subprocess.PIPE
-        ).stdout.decode()
-        told = dict(shlex.split(line)[1].split("=", 1) for line in lines.splitlines())
+        told = testbed.up("slurm-up", env, 280)
         plain = {"PATH": os.environ["PATH"], "SLURM_CONF": told["SLURM_CONF"]}
         cluster = Cluster(
             plain,
@@ -176,7 +172,7 @@ def slurm() -> Iterator[Cluster]:
         cluster.run("sacctmgr", "-i", "modify", "user", "tester2", "set", "adminlevel=Operator")
         yield cluster
     finally:
-        subprocess.run([TESTBED / "slurm-down"], env=env, check=True, timeout=60)
+        testbed.down("slurm-down", env)
         stop()
         shutil.rmtree(base, ignore_errors=True)
 

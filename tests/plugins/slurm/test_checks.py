@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,9 @@ from jobmend.plugins.slurm import checks
 from jobmend.plugins.slurm.controller import parse_controller
 from jobmend.plugins.slurm.here import Here, here
 from tests.agent.running import until
+from tests.plugins import testbed
 from tests.plugins.slurm.changing import configured
-from tests.plugins.slurm.conftest import TESTBED, Cluster
+from tests.plugins.slurm.conftest import Cluster
 
 # The lines that count, as Slurm 22.05 prints them where all is well.
 GOOD = """\
@@ -298,9 +298,7 @@ def test_accounting_that_is_away_is_named(slurm: Cluster) -> None:
         found = real(slurm)
     finally:
         env = {**os.environ, "JOBMEND_TESTBED": str(slurm.root.parent)}
-        subprocess.run(
-            [TESTBED / "slurm-up"], env=env, check=True, timeout=120, stdout=subprocess.DEVNULL
-        )
+        testbed.up("slurm-up", env, 120)
     assert bad(found) == ["slurm accounting"]
     assert found["slurm accounting"].cure == "start slurmdbd and its database"
     assert bad(real(slurm)) == []
