@@ -10,7 +10,7 @@ from dataclasses import replace
 from ..jobs.actions import ActionKind, Recommendation, State
 from ..jobs.records import RunRecord
 from ..plugins.scheduler import SchedulerError
-from . import audit, ingest, recommendations, runs, steps, verifying, workflows
+from . import audit, executor, ingest, recommendations, runs, steps, verifying, workflows
 from .answers import Applied
 from .schedulers import Schedulers
 from .steps import PlannedStep, StepState
@@ -31,11 +31,22 @@ class CannotAct(Exception):
 class Acting:
     """Applies and rejects recommendations of one store through the schedulers there are."""
 
-    def __init__(self, store: Store, schedulers: Schedulers, clock: Callable[[], float]) -> None:
-        """Keep what is acted with; ``clock`` gives seconds since the epoch."""
+    def __init__(
+        self,
+        store: Store,
+        schedulers: Schedulers,
+        clock: Callable[[], float],
+        *,
+        external: bool = False,
+    ) -> None:
+        """Keep what is acted with; ``clock`` gives seconds since the epoch.
+
+        Where the executor is external, approved actions wait for it and no scheduler is asked.
+        """
         self._store = store
         self._schedulers = schedulers
         self._clock = clock
+        self._external = external
 
     def apply(self, id: int, who: str, *, dry_run: bool = False) -> Applied:
         """Approve a proposal and carry it out, or only show its steps.
@@ -54,38 +65,54 @@ class Acting:
         if dry_run:
             return Applied(recommendation, plan, True)
         with self._store.write() as db:
-            recommendations.move(db, recommendation, State.APPROVED, now=self._clock(), who=who)
+            approved = recommendations.move(
+                db, recommendation, State.APPROVED, now=self._clock(), who=who
+            )
             steps.keep(db, id, plan)
+        if executor.is_left(plan):
+            return Applied(approved, plan, False)
         return self._carry_out(id, who)
 
     def reject(self, id: int, who: str, why: str) -> Recommendation:
-        """Turn a proposal down; IllegalMove where it is none any more."""
+        """Turn a proposal down, or take back what an executor has not reported.
+
+        IllegalMove where it is neither.
+        """
+        now = self._clock()
         with self._store.write() as db:
-            recommendation = recommendations.get(db, id)
-            return recommendations.move(
-                db, recommendation, State.REJECTED, now=self._clock(), who=who, detail=why
-            )
+            current = recommendations.get(db, id)
+            waits = current.state is State.APPROVED
+            if waits and executor.is_left(steps.of_recommendation(db, id)):
+                return executor.take_back(db, current, now=now, who=who, why=why)
+            return recommendations.move(db, current, State.REJECTED, now=now, who=who, detail=why)
 
     def resume(self) -> None:
         """Finish what a stop of the brain interrupted; call it once, at the start.
 
         Between two steps the plan goes on. A step that had begun may have taken effect, so it is
-        never repeated: the recommendation fails and says so.
+        never repeated: the recommendation fails and says so. What was left to an executor stays
+        with it, whoever carries out actions now.
         """
         with self._store.read() as db:
-            interrupted = recommendations.in_state(db, State.APPROVED)
-        for recommendation in interrupted:
-            self._carry_out(recommendation.id, "brain")
+            interrupted = [
+                recommendation.id
+                for recommendation in recommendations.in_state(db, State.APPROVED)
+                if not executor.is_left(steps.of_recommendation(db, recommendation.id))
+            ]
+        for id in interrupted:
+            self._carry_out(id, "brain")
 
     # ---- planning --------------------------------------------------------------------------
 
     def _plan(self, recommendation: Recommendation) -> tuple[PlannedStep, ...]:
         action = recommendation.advice.action
-        if action.kind in BOOKKEEPING:
+        if action.kind in (executor.KEPT_HERE if self._external else BOOKKEEPING):
             return ()
         records = self._records(recommendation)
         if action.kind.stops and all(verifying.is_stopped(it, action.kind) for it in records):
             return ()
+        if self._external:
+            return _left_to_the_executor(recommendation)
         plan: list[PlannedStep] = []
         for key, group in itertools.groupby(records, key=_scheduler_of):
             scheduler = self._schedulers.get(key)
@@ -160,6 +187,17 @@ class Acting:
             current = recommendations.get(db, id)
             moved = recommendations.move(db, current, state, now=now, who=who, detail=problem)
             return Applied(moved, tuple(steps.of_recommendation(db, id)), False)
+
+
+def _left_to_the_executor(recommendation: Recommendation) -> tuple[PlannedStep, ...]:
+    try:
+        return executor.plan(recommendation)
+    except LookupError as error:
+        kind = recommendation.advice.action.kind.value
+        raise CannotAct(
+            f"an external executor knows no {kind}; do it by hand and reject this, or set"
+            ' executor = "brain" in brain.toml'
+        ) from error
 
 
 def _scheduler_of(record: RunRecord) -> tuple[str, str]:

@@ -61,7 +61,7 @@ def assemble(
         config=config,
         store=store,
         tokens=secrets,
-        acting=Acting(store, found, clock),
+        acting=Acting(store, found, clock, external=config.advice.executor == "external"),
         backfill=Backfill(store, found, clock, config.store.max_windows, metrics.ingested),
         metrics=metrics,
         shelf=shelf,

@@ -15,6 +15,8 @@ from . import doctor, tables
 from .cli_history import backfill, sites
 from .cli_learn import learn
 from .cli_output import as_json, print_json
+from .cli_predict import predict
+from .cli_report import reports
 from .cli_run import run
 from .client import BadAnswer, Client, Unreachable, read_settings
 from .config import ConfigError
@@ -139,5 +141,7 @@ def doctor_command(agent: str, as_json: bool) -> None:
 
 main.add_command(backfill)
 main.add_command(learn)
+main.add_command(predict)
+main.add_command(reports)
 main.add_command(run)
 main.add_command(sites)

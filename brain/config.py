@@ -65,8 +65,20 @@ class StoreConfig(_Section):
     max_windows: int = Field(default=5000, ge=1)
 
 
+Cost = Annotated[float, Field(ge=0, lt=1e6, allow_inf_nan=False)]
+
+
+class CostsConfig(_Section):
+    """What a wrong action costs, in units of one useless retry, and what asking a person costs."""
+
+    asking: Cost = 0.35
+    wrong: Cost = 1.0
+    wrong_action: dict[str, Cost] = Field(default_factory=lambda: {"clone": 1.5, "kill": 2.0})
+    instead: dict[str, dict[str, Cost]] = Field(default_factory=dict)
+
+
 class AdviceConfig(_Section):
-    """When workflows are judged and how long advice stands. Seconds."""
+    """When workflows are judged, how long advice stands (seconds), and who carries it out."""
 
     settle_seconds: float = Field(default=30, ge=0, allow_inf_nan=False)
     queue_seconds: float = Field(default=3600, ge=0, allow_inf_nan=False)
@@ -74,6 +86,14 @@ class AdviceConfig(_Section):
     nodes_seconds: float = Field(default=60, gt=0, allow_inf_nan=False)
     site_window_seconds: float = Field(default=3600, gt=0, allow_inf_nan=False)
     expire_seconds: float = Field(default=86400, gt=0, allow_inf_nan=False)
+    executor: Literal["brain", "external"] = "brain"
+    costs: CostsConfig = CostsConfig()
+
+
+class LearningConfig(_Section):
+    """How models are trained."""
+
+    mlflow: str = ""
 
 
 class LocalConfig(_Section):
@@ -155,6 +175,7 @@ class BrainConfig(_Section):
     server: ServerConfig = ServerConfig()
     store: StoreConfig = StoreConfig()
     advice: AdviceConfig = AdviceConfig()
+    learning: LearningConfig = LearningConfig()
     schedulers: SchedulersConfig = Field(
         default_factory=lambda: SchedulersConfig(local=LocalConfig())
     )

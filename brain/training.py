@@ -2,28 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import windows
+from .config import BrainConfig
 from .models import FAILURES, TRACES
+from .progress import Tell
 from .store import Store
 
 if TYPE_CHECKING:
-    from ..classifier.failures.report import Score
+    from ..classifier.failures.evaluation.tuning import Tuned
+    from ..classifier.failures.model import FailureClassifier
+    from ..classifier.failures.task import History
 
-HELD_OUT = 0.2  # the newest share is kept for the report
+TUNING_WINDOWS = 3  # of time, each held out in turn
+
+
+class TrainingError(Exception):
+    """A training that cannot go on; the message names the place and the cure."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a failure classifier is to be trained; empty means the usual."""
+
+    history_file: Path | None = None
+    out: Path | None = None
+    examples: int = 4000
+    label: str = "action"
+    arms: tuple[str, ...] = ()
+    trials: int = 0
+    study: Path | None = None
+    report: Path | None = None
+    track: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What came of a training. ``arms`` are rows of Comparison.table(), the champion first."""
+
+    model: str
+    origin: str
+    synthetic: bool
+    tasks: int
+    left_out: int
+    champion: str
+    verdict: str
+    arms: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class FailureTraining:
-    """A failure model that was trained on ``examples`` synthetic workflows, and its report."""
+    """A failure classifier that was trained and saved; ``notes`` are for people."""
 
     path: Path
-    examples: int
-    held_out: int
-    scores: list[Score]
+    words: str
+    summary: Summary
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,18 +75,133 @@ class TraceTraining:
     left_out: int
 
 
-def train_failures(models: Path, n: int, seed: int) -> FailureTraining:
-    """Train on ``n`` synthetic workflows and save; ValueError where they are too few."""
-    from ..classifier.failures.model import FailureModel
-    from ..classifier.failures.report import compare
-    from ..classifier.failures.synthetic import generate
+def train_failures(config: BrainConfig, wanted: Wanted, tell: Tell) -> FailureTraining:
+    """Train and save a failure classifier; ValueError where there is too little to learn from."""
+    from ..classifier.failures.model import FailureClassifier
+    from ..classifier.failures.trust.abstention import Costs
 
-    history = generate(n, seed)
-    split = len(history) - int(HELD_OUT * len(history))
-    older, newer = history[:split], history[split:]
-    model = FailureModel(seed=seed).fit(older)
-    model.save(models / FAILURES)
-    return FailureTraining(models / FAILURES, len(older), len(newer), compare(model, older, newer))
+    history = history_of(config, wanted)
+    path = wanted.out or config.store.models / FAILURES
+    made: dict[str, Any] = {"arms": wanted.arms} if wanted.arms else {}
+    made |= {"label": wanted.label, "seed": wanted.seed}
+    made |= {"costs": Costs.from_dict(config.advice.costs.model_dump())}
+    model = FailureClassifier(**made).fit(history, tell)
+    tuned = _tune(model, history, wanted, tell) if wanted.trials else None
+    if tuned is not None:
+        champion = model.about_.champion
+        model = FailureClassifier(**made, params={champion: tuned.params}).fit(history, tell)
+    model.save(path)
+    notes = _publish(config, wanted, path, model, history, tuned)
+    return FailureTraining(path, _words(model), _summary(path, model), notes)
+
+
+def _tune(model: FailureClassifier, history: History, wanted: Wanted, tell: Tell) -> Tuned | None:
+    """Search the champion's parameters; None where it has none."""
+    from ..classifier.failures.arms import catalogue
+    from ..classifier.failures.evaluation import search_spaces, splits, tuning
+    from ..classifier.failures.model import usable
+
+    champion = model.about_.champion
+    if champion not in search_spaces.SPACES:
+        return None
+    tasks, labels = usable(history, wanted.label)
+    folds = splits.expanding(tasks, windows=TUNING_WINDOWS)
+    problem = tuning.Problem(
+        champion,
+        lambda **params: catalogue.make(champion, **{"seed": wanted.seed, **params}),
+        search_spaces.SPACES[champion],
+        tasks,
+        labels,
+        folds.folds,
+    )
+    try:
+        return tuning.tune(
+            problem,
+            trials=wanted.trials,
+            file=wanted.study,
+            seed=wanted.seed,
+            progress=lambda done, total, best: tell(f"tuning {champion} {best}", done, total),
+        )
+    except tuning.StudyError as error:
+        raise TrainingError(str(error)) from error
+
+
+def _publish(
+    config: BrainConfig,
+    wanted: Wanted,
+    path: Path,
+    model: FailureClassifier,
+    history: History,
+    tuned: Tuned | None,
+) -> tuple[str, ...]:
+    """Write the report and log to MLflow as wanted; what cannot be logged is a note."""
+    if wanted.report is None and not wanted.track:
+        return ()
+    from ..classifier.failures.history.digest import digest
+    from ..classifier.failures.reporting import tracking
+    from ..classifier.failures.reporting.assembly import Extras, report_of
+    from ..classifier.failures.reporting.report import build
+    from ..classifier.failures.reporting.tracked import run_of
+
+    report = report_of(model, history, Extras(tuned=tuned), now=datetime.now(UTC))
+    notes = []
+    if wanted.report is not None:
+        wanted.report.write_bytes(build(report))
+        notes.append(f"{wanted.report}: the report")
+    if wanted.track:
+        uri = config.learning.mlflow or tracking.default_uri(wanted.out or config.store.models)
+        try:
+            logged = tracking.log_run(
+                uri, run_of(model, history, path, report, digest(history.tasks))
+            )
+            notes.append(f"{tracking.public(uri)}: logged as run {logged.run_id}")
+        except tracking.TrackingError as error:
+            notes.append(str(error))
+    return tuple(notes)
+
+
+def history_of(config: BrainConfig, wanted: Wanted) -> History:
+    """What to learn from: the file, else the stored decisions, else synthetic workflows."""
+    from ..classifier.failures.history.cms import read_history
+    from ..classifier.failures.model import MIN_EXAMPLES
+    from ..classifier.failures.synthetic import records as synthetic_records
+    from . import decisions
+
+    if wanted.history_file is not None:
+        file = wanted.history_file
+        return read_history(file.read_bytes(), str(file)).history
+    if config.store.path.exists():
+        store = Store(config.store.path)
+        try:
+            with store.read() as db:
+                stored = decisions.history(db, config.advice.site_window_seconds)
+        finally:
+            store.close()
+        actions = {task.decision.action for task in stored.tasks if task.decision}
+        if len(stored.tasks) >= MIN_EXAMPLES and len(actions) > 1:
+            return stored
+    made_up = synthetic_records.generate(wanted.examples, wanted.seed)
+    return synthetic_records.as_history(made_up)
+
+
+def _words(model: FailureClassifier) -> str:
+    about = model.about_
+    kind = "synthetic " if about.synthetic else ""
+    return f"trained on {about.tasks} {kind}tasks ({about.origin}). {about.verdict}"
+
+
+def _summary(path: Path, model: FailureClassifier) -> Summary:
+    about = model.about_
+    return Summary(
+        str(path),
+        about.origin,
+        about.synthetic,
+        about.tasks,
+        about.left_out,
+        about.champion,
+        about.verdict,
+        about.contest,
+    )
 
 
 def train_traces(store: Store, models: Path) -> TraceTraining:

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..jobs.actions import Action, ActionKind, Advice, Evidence
+from ..jobs.cms_words import kind_of
 from ..jobs.records import RunRecord, WorkflowRecord
 from ..jobs.text import printable
-from .failures.rules import Verdict, describe, judge
-from .failures.symptoms import idle_words
-from .failures.tally import top_failures
-from .failures.units import percent
+from .failures.causes.rules import Verdict, describe, judge
+from .failures.causes.symptoms import idle_words
+from .failures.causes.tally import top_failures
+from .failures.causes.units import percent
+from .failures.history.records import task_of
 from .pool import (
     Opinion,
     doubted,
@@ -25,9 +27,11 @@ from .pool import (
     scaled,
     surprise,
 )
+from .suspects import suspect_words
 
 if TYPE_CHECKING:  # the models' libraries take seconds to import
-    from .failures.model import FailureModel
+    from .failures.model import FailureClassifier
+    from .failures.prediction import Prediction
     from .traces.model import TraceModel
 
 CAUSES = (
@@ -53,6 +57,7 @@ OPPOSED, CONVINCED = 0.1, 0.6  # rule and model disagree: the model gives the ru
 # than OPPOSED and another one more than CONVINCED
 ODD = 0.05  # p-values up to here are shown
 MAX_EVIDENCE = 400  # characters of one reason
+MODEL_REASONS = 3
 # What ends or throws away work needs a rule; the model alone may not advise it.
 NEEDS_RULE = frozenset({ActionKind.KILL, ActionKind.CLONE})
 
@@ -61,7 +66,7 @@ NEEDS_RULE = frozenset({ActionKind.KILL, ActionKind.CLONE})
 class Models:
     """The models in use; None where there is none yet. Rules work without any."""
 
-    failures: FailureModel | None
+    failures: FailureClassifier | None
     traces: TraceModel | None
 
 
@@ -71,15 +76,11 @@ def advise(record: WorkflowRecord, models: Models) -> Advice | None:
     if not troubled:
         return None
     verdict = judge(record)
-    model = models.failures.predict_proba(record) if models.failures is not None else None
+    said = models.failures.predict([task_of(record)])[0] if models.failures is not None else None
+    model = opinion_of(said) if said is not None else None
     runs = verdict.finding.runs if verdict is not None else troubled
     opinion = _pool(verdict, model, runs)
     action, doubt = _choose(verdict, model, opinion)
-    cells = (
-        [cell.text for cell in models.failures.top_cells(record)]
-        if models.failures is not None
-        else []
-    )
     return Advice(
         cause=verdict.rule.cause if verdict is not None else "unknown",
         action=action,
@@ -89,14 +90,25 @@ def advise(record: WorkflowRecord, models: Models) -> Advice | None:
             *_words_of_rules(verdict),
             *([_say("doubt", doubt)] if doubt else []),
             *(_say("cell", cell) for cell in top_failures(record)),
-            *_words_of_traces(runs),
-            *_words_of_model(model, cells),
+            *_words_of_traces(record, runs),
+            *_words_of_model(model, said),
         ),
     )
 
 
 def _troubled(record: WorkflowRecord) -> tuple[RunRecord, ...]:
     return record.failed or tuple(run for run in record.running if run.warnings)
+
+
+def opinion_of(said: Prediction) -> dict[ActionKind, float] | None:
+    """What the failure classifier says, in our actions; None where it never saw the like."""
+    if said.novel:
+        return None
+    shares: dict[ActionKind, float] = {}
+    for word, p in said.probabilities.items():
+        kind = kind_of(word)
+        shares[kind] = shares.get(kind, 0.0) + p
+    return shares
 
 
 # ---- how sure ----------------------------------------------------------------------------------
@@ -173,20 +185,30 @@ def _words_of_rules(verdict: Verdict | None) -> list[Evidence]:
     return [_say("rule", describe(verdict)), *also[:2]]
 
 
-def _words_of_model(model: Opinion | None, cells: Sequence[str]) -> list[Evidence]:
-    if model is None:
+def _words_of_model(model: Opinion | None, said: Prediction | None) -> list[Evidence]:
+    if said is None:
         return []
-    because = f", most of all by {'; '.join(cells)}" if cells else ""
-    return [_say("model", f"{_top_of(model)}{because}")]
+    if model is None:
+        return [_say("model", f"the model has no opinion: {said.doubt}")]
+    speaking = [reason.text for reason in said.evidence if reason.weight > 0][:MODEL_REASONS]
+    because = f", most of all by {'; '.join(speaking)}" if speaking else ""
+    past = [f"{one.name} ({one.action})" for one in said.past]
+    like = [_say("past", f"most like it were {', '.join(past)}")] if past else []
+    return [_say("model", f"{_top_of(model)}{because}"), *like]
 
 
-def _words_of_traces(runs: Sequence[RunRecord], n: int = 3) -> list[Evidence]:
+def _words_of_traces(
+    record: WorkflowRecord, runs: Sequence[RunRecord], n: int = 3
+) -> list[Evidence]:
     told = [
         _say("trace", f"run {run.run.key}: {words}") for run in runs if (words := idle_words(run))
     ]
     odd = [run for run in runs if run.anomaly_p is not None and run.anomaly_p <= ODD]
     odd.sort(key=lambda run: run.anomaly_p or 0.0)
-    return told[:n] + [
-        _say("trace", f"run {run.run.key}: its trace is odd, p {run.anomaly_p:.3g}")
-        for run in odd[:n]
-    ]
+    suspects = [_say("trace", words) for words in suspect_words(record.runs)]
+    return told[:n] + suspects[:n] + [_say("trace", _odd_words(run)) for run in odd[:n]]
+
+
+def _odd_words(run: RunRecord) -> str:
+    why = f" ({run.anomaly_words})" if run.anomaly_words else ""
+    return f"run {run.run.key}: its trace is odd, p {run.anomaly_p:.3g}{why}"

@@ -1,86 +1,138 @@
-"""The failure matrix: per workflow, how many runs ended with which code at which site.
+"""The failure matrix: per task, how many failures with which code at which site of which status.
 
-Columns are exit code x site x site status, then exit code x site status summed over all sites
-(one cluster's sites mean nothing on another). Codes and sites are learned; what is not in the
-vocabulary is counted under ``other``, never dropped. An absent cell is a count of 0.
+Four blocks of columns stand side by side, one float32 CSR row a task:
+
+- ``cells``: code x site x status, as counted;
+- ``codes``: code x status, summed over sites (one cluster's sites mean nothing on another);
+- ``sites``: site x status, summed over codes;
+- ``summary``: what :mod:`.features` makes of the whole, 1 + value where measured.
+
+Codes and sites are learned; what is not in the vocabulary is counted under ``other``, never
+dropped. An absent cell is a count of 0 and nothing else: XGBoost is told so (``missing=0``), thus
+a sparse and a dense matrix of the same counts are one to it, which is not its default
+(dmlc/xgboost issues 1634 and 5960). The shift keeps a measured 0 apart from "not measured".
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from ...jobs.identity import SiteStatus
-from ...jobs.records import RunRecord, WorkflowRecord
 from ...jobs.text import printable
 from ..artifact import ArtifactError
+from .features import FEATURES, features
+from .task import Cell, FailedTask
 
-FORMAT = 1
-MAX_CODES = 200
-MAX_SITES = 200
-MIN_WORKFLOWS = 2  # a word seen in one workflow only is counted as other, so that other is learned
+FORMAT = 2
+MAX_CODES = 400
+MAX_SITES = 400
+MIN_TASKS = 2  # a word seen in one task only is counted as other, so that other is learned
 OTHER = "other"
 STATUSES = (SiteStatus.GOOD, SiteStatus.BAD, SiteStatus.UNKNOWN)
 _STATUS_INDEX = {status: index for index, status in enumerate(STATUSES)}
 
-
-def site_key(record: WorkflowRecord, run: RunRecord) -> str:
-    """The site as the matrix knows it, unique over clusters: ``cluster/site``."""
-    return f"{record.workflow.cluster}/{run.facts.site}"
+Block = Literal["cells", "codes", "sites", "summary"]
+BLOCKS: tuple[Block, ...] = ("cells", "codes", "sites", "summary")
 
 
 @dataclass(frozen=True)
 class Column:
-    """What one column counts; ``site`` is None where it is summed over sites."""
+    """What one column holds. Empty ``code`` or ``site``: summed over them. A feature has a name."""
 
-    code: str
-    site: str | None
-    status: SiteStatus
+    block: Block
+    code: str = ""
+    site: str = ""
+    status: SiteStatus = SiteStatus.UNKNOWN
+    feature: str = ""
 
     def describe(self) -> str:
         """The column in words, safe to show: ``exit:66 at siteB (bad)``."""
-        place = "any site" if self.site is None else self.site.partition("/")[2] or self.site
+        if self.block == "summary":
+            return self.feature.replace("_", " ")
         status = "" if self.status is SiteStatus.UNKNOWN else f" ({self.status.value})"
-        return f"{printable(self.code)} at {printable(place, 80)}{status}"
+        code = printable(self.code) or "any code"
+        return f"{code} at {printable(self.site, 80) or 'any site'}{status}"
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Failures of a task whose code or site the vocabulary does not hold."""
+
+    codes: int
+    sites: int
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The exit codes and sites that have columns of their own; ``other`` comes after them."""
+    """The codes and sites that have columns of their own; ``other`` comes after them."""
 
     codes: tuple[str, ...]
     sites: tuple[str, ...]
 
     @classmethod
-    def learn(cls, records: Iterable[WorkflowRecord]) -> Vocabulary:
-        """The codes and sites of ``records``, the most frequent where there are too many."""
+    def learn(cls, tasks: Sequence[FailedTask]) -> Vocabulary:
+        """The codes and sites of ``tasks``, the most frequent where there are too many."""
         codes: Counter[str] = Counter()
         sites: Counter[str] = Counter()
-        for record in records:
-            ended = [run for run in record.runs if run.exit is not None]
-            codes.update({run.exit.key for run in ended if run.exit is not None})
-            sites.update({site_key(record, run) for run in ended})
+        for task in tasks:
+            codes.update({cell.code for cell in task.cells})
+            sites.update({cell.site for cell in task.cells})
         return cls(_most_common(codes, MAX_CODES), _most_common(sites, MAX_SITES))
+
+    @cached_property
+    def code_index(self) -> dict[str, int]:
+        """Number of each code."""
+        return {code: number for number, code in enumerate(self.codes)}
+
+    @cached_property
+    def site_index(self) -> dict[str, int]:
+        """Number of each site."""
+        return {site: number for number, site in enumerate(self.sites)}
+
+    @cached_property
+    def blocks(self) -> dict[Block, slice]:
+        """Where the columns of each block lie."""
+        codes, sites, statuses = len(self.codes) + 1, len(self.sites) + 1, len(STATUSES)
+        widths = (codes * sites * statuses, codes * statuses, sites * statuses, len(FEATURES))
+        ends = np.cumsum(widths).tolist()
+        return {
+            block: slice(end - width, end)
+            for block, width, end in zip(BLOCKS, widths, ends, strict=True)
+        }
 
     @property
     def width(self) -> int:
         """Number of columns."""
-        return (len(self.codes) + 1) * (len(self.sites) + 2) * len(STATUSES)
+        return int(self.blocks["summary"].stop)
 
     def column(self, index: int) -> Column:
-        """What column ``index`` counts."""
-        cell, status = divmod(index, len(STATUSES))
-        code, site = divmod(cell, len(self.sites) + 2)
-        named: str | None = OTHER if site == len(self.sites) else None
-        if site < len(self.sites):
-            named = self.sites[site]
-        return Column(
-            self.codes[code] if code < len(self.codes) else OTHER, named, STATUSES[status]
+        """What column ``index`` holds."""
+        block = next(block for block in BLOCKS if index < self.blocks[block].stop)
+        place = index - self.blocks[block].start
+        if block == "summary":
+            return Column(block, feature=FEATURES[place])
+        rest, status = divmod(place, len(STATUSES))
+        if block == "codes":
+            return Column(block, code=_named(self.codes, rest), status=STATUSES[status])
+        if block == "sites":
+            return Column(block, site=_named(self.sites, rest), status=STATUSES[status])
+        code, site = divmod(rest, len(self.sites) + 1)
+        return Column(block, _named(self.codes, code), _named(self.sites, site), STATUSES[status])
+
+    def unseen(self, task: FailedTask) -> Unseen:
+        """How many failures of ``task`` are counted as ``other``, by code and by site."""
+        cells = task.cells.items()
+        return Unseen(
+            codes=sum(n for cell, n in cells if cell.code not in self.code_index),
+            sites=sum(n for cell, n in cells if cell.site not in self.site_index),
         )
 
     def to_json(self) -> bytes:
@@ -101,8 +153,12 @@ class Vocabulary:
         return cls(tuple(codes), tuple(sites))
 
 
+def _named(words: tuple[str, ...], number: int) -> str:
+    return words[number] if number < len(words) else OTHER
+
+
 def _most_common(counts: Counter[str], limit: int) -> tuple[str, ...]:
-    frequent = [word for word, workflows in counts.items() if workflows >= MIN_WORKFLOWS]
+    frequent = [word for word, tasks in counts.items() if tasks >= MIN_TASKS]
     ranked = sorted(frequent, key=lambda word: (-counts[word], word))
     return tuple(sorted(ranked[:limit]))
 
@@ -112,23 +168,36 @@ def _are_names(names: object, limit: int) -> bool:
     return fits and all(isinstance(name, str) for name in names)  # type: ignore[attr-defined]
 
 
-def count(records: Sequence[WorkflowRecord], vocabulary: Vocabulary) -> csr_matrix:
-    """The matrix ``[workflows, columns]`` as float32 CSR without stored zeros."""
-    code_index = {code: index for index, code in enumerate(vocabulary.codes)}
-    site_index = {site: index for index, site in enumerate(vocabulary.sites)}
-    other_code, other_site = len(code_index), len(site_index)
-    rows, columns = [], []
-    for row, record in enumerate(records):
-        for run in record.runs:
-            if run.exit is None:
-                continue
-            code = code_index.get(run.exit.key, other_code)
-            site = site_index.get(site_key(record, run), other_site)
-            status = _STATUS_INDEX[run.site_status]
-            for place in (site, other_site + 1):
+def encode(tasks: Sequence[FailedTask], vocabulary: Vocabulary) -> csr_matrix:
+    """The matrix ``[tasks, vocabulary.width]`` as float32 CSR without stored zeros."""
+    rows: list[int] = []
+    columns: list[int] = []
+    values: list[float] = []
+    summary = vocabulary.blocks["summary"].start
+    for row, task in enumerate(tasks):
+        for cell, count in task.cells.items():
+            columns += _columns_of(cell, vocabulary)
+            values += (count, count, count)
+            rows += (row, row, row)
+        for number, value in enumerate(features(task)):
+            if value == value:  # measured, not NaN
+                columns.append(summary + number)
+                values.append(1.0 + value)
                 rows.append(row)
-                columns.append((code * (other_site + 2) + place) * len(STATUSES) + status)
-    ones = np.ones(len(rows), dtype=np.float32)
-    matrix = csr_matrix((ones, (rows, columns)), shape=(len(records), vocabulary.width))
+    shape = (len(tasks), vocabulary.width)
+    matrix = csr_matrix((np.array(values, dtype=np.float32), (rows, columns)), shape=shape)
     matrix.sum_duplicates()
     return matrix
+
+
+def _columns_of(cell: Cell, vocabulary: Vocabulary) -> tuple[int, int, int]:
+    code = vocabulary.code_index.get(cell.code, len(vocabulary.codes))
+    site = vocabulary.site_index.get(cell.site, len(vocabulary.sites))
+    status = _STATUS_INDEX[cell.status]
+    n = len(STATUSES)
+    blocks = vocabulary.blocks
+    return (
+        (code * (len(vocabulary.sites) + 1) + site) * n + status,
+        blocks["codes"].start + code * n + status,
+        blocks["sites"].start + site * n + status,
+    )

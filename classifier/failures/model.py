@@ -1,199 +1,306 @@
-"""The failure model: gradient-boosted trees over the failure matrix and the workflow features.
+"""The failure classifier: the champion among the arms, calibrated, and honest about its doubts.
 
-An absent cell and a zero are one thing to it (``missing=0`` in XGBoost's words), so a dense and a
-sparse matrix of the same counts predict the same.
+What it is asked is one label scheme (the action). Beside it, simple answers about the parameters
+(splitting, memory, data access) are learned where the history has enough of them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Self
 
-import numpy as np
-import xgboost
-from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, hstack
-from scipy.special import softmax
-
-from ...jobs.actions import ActionKind
-from ...jobs.records import WorkflowRecord
 from .. import artifact
-from .calibration import Floats, fit_temperature
-from .features import FEATURES, encode, features
-from .labels import LabelledWorkflow
-from .matrix import Vocabulary, count
-from .resampling import oversample
+from .arms import catalogue
+from .arms.arm import Arm, Floats
+from .calibrated import FOLDS, CalibratedArm
+from .evaluation.comparison import Comparison, compare
+from .evaluation.splits import Folds, newest, stratified
+from .labels import DEFAULT, PARTS_ONLY, SCHEMES
+from .matrix import Vocabulary
+from .prediction import ABSTAIN, Prediction
+from .task import FailedTask, History
+from .trust.abstention import Choice, Costs, abstentions, choose
+from .trust.conformal import ALPHA
+from .trust.explanation import Explainer
+from .trust.neighbours import Neighbours
+from .trust.novelty import Novelty, within
 
 KIND = "failures"
-VERSION = 1
+VERSION = 2
+STATE, WORDS = "model.json", "vocabulary.json"
 MIN_EXAMPLES = 50
-_UNFITTED = "the failure model is not fitted: call fit() or load() first"
+ARMS: Final = ("majority", "rules-cms", "logistic", "xgboost", "mixture", "blend")
+PARAMETERS: Final = ("splitting", "memory", "data_access")
+PARAMETER_ARM = "xgboost"
+MIN_OF_PARAMETER = 20  # tasks that changed it; fewer teach nothing
+# Share of known tasks that a person may be asked about. What the costs leave of it sets the p-value
+# from which on a task is called novel, at least this.
+ASKED = 0.09
+LEAST_NOVEL = 0.02
+EVIDENCE = 5  # cells for and against
+RESAMPLES = 200  # of the bootstrap behind the intervals of the contest
+PAST = 3
+
+Tell = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
-class Contribution:
-    """One column that speaks for a prediction; ``weight`` in log-odds."""
+class About:
+    """What the model was trained on, for people and for lineage."""
 
-    text: str
-    weight: float
+    origin: str
+    synthetic: bool
+    tasks: int
+    left_out: int  # without a decision or without a failure
+    shares: Mapping[str, float]
+    first: float | None  # time of the oldest and the newest decision, seconds since the epoch
+    last: float | None
+    champion: str = ""
+    verdict: str = ""  # who won and who cannot be told from it, in sentences
+    contest: Sequence[Mapping[str, Any]] = ()  # a row an arm, as Comparison.table() has it
 
 
-class FailureModel:
-    """Probabilities over operators' actions, learned from labelled workflows."""
+class FailureClassifier:
+    """Answers what to do about failed tasks, or that a person should."""
 
     def __init__(
         self,
         *,
-        rounds: int = 100,
-        depth: int = 4,
-        max_bin: int = 32,
-        learning_rate: float = 0.15,
-        smote_share: float = 1.0,
-        held_out: float = 0.2,
+        arms: Sequence[str] = ARMS,
+        params: Mapping[str, Mapping[str, Any]] | None = None,
+        label: str = "action",
+        costs: Costs | None = None,
+        alpha: float = ALPHA,
+        asked: float = ASKED,
         seed: int = 0,
         threads: int = 1,
     ) -> None:
-        """Keep the parameters; SMOTE raises classes to ``smote_share`` of the largest class."""
-        self.rounds = rounds
-        self.depth = depth
-        self.max_bin = max_bin
-        self.learning_rate = learning_rate
-        self.smote_share = smote_share
-        self.held_out = held_out
+        """Keep the parameters; ``params`` are those of single arms, by their name."""
+        self.arms = tuple(arms)
+        self.params = {name: dict(of) for name, of in (params or {}).items()}
+        self.label = label
+        self.costs = costs or Costs()
+        self.alpha = alpha
+        self.asked = asked
         self.seed = seed
         self.threads = threads
-        self.vocabulary_: Vocabulary | None = None
-        self.booster_: xgboost.Booster | None = None
-        self.classes_: tuple[ActionKind, ...] = ()
-        self.temperature_ = 1.0
+
+    about_: About
+    comparison_: Comparison  # only after fit()
+    action_: CalibratedArm
+    parameters_: dict[str, CalibratedArm]
+    vocabulary_: Vocabulary
+    novelty_: Novelty
+    novel_: float  # p-value from which on a task is called novel
+    neighbours_: Neighbours
+    held_out_: Floats  # [tasks, classes], honest, of tasks the arm had not seen
 
     def get_params(self) -> dict[str, Any]:
-        """The parameters it was made with, by name."""
-        return {name: value for name, value in vars(self).items() if not name.endswith("_")}
+        """What it was made with, by name; JSON values."""
+        kept = {name: value for name, value in vars(self).items() if not name.endswith("_")}
+        return {**kept, "arms": list(self.arms), "costs": self.costs.to_dict()}
 
-    def fit(self, examples: Sequence[LabelledWorkflow]) -> FailureModel:
-        """Learn from ``examples`` in time order; the newest ``held_out`` share calibrates.
-
-        ValueError where there are too few, or only one action was ever taken.
-        """
-        split = len(examples) - int(self.held_out * len(examples))
-        older, newer = examples[:split], examples[split:]
-        kinds = {example.action for example in older}
-        if len(examples) < MIN_EXAMPLES or len(kinds) < 2:
+    def fit(self, history: History, tell: Tell = lambda what, done, total: None) -> Self:
+        """Learn from a history; ValueError says what it lacks. ``tell`` hears of the progress."""
+        tasks, labels = usable(history, self.label)
+        shares = Counter(labels)
+        if len(tasks) < MIN_EXAMPLES or len(shares) < 2:
             raise ValueError(
-                f"{len(examples)} examples with {len(kinds)} actions: at least {MIN_EXAMPLES} "
-                "with 2 different actions are needed to train a failure model"
+                f"{history.origin}: {len(tasks)} decided tasks with {len(shares)} different "
+                f"answers: at least {MIN_EXAMPLES} with 2 are needed to train on"
             )
-        self.classes_ = tuple(kind for kind in ActionKind if kind in kinds)
-        self.vocabulary_ = Vocabulary.learn([example.record for example in older])
-        matrix, labels = self._table(older)
-        more, more_labels = oversample(matrix, labels, self.smote_share, self.seed)
-        self.booster_ = self._train(more, more_labels)
-        known = [example for example in newer if example.action in kinds]
-        self.temperature_ = 1.0
-        if known:
-            newer_matrix, newer_labels = self._table(known)
-            self.temperature_ = fit_temperature(self._margins(newer_matrix), newer_labels)
+        self.comparison_ = self._compete(tasks, labels, tell)
+        champion = self.comparison_.champion
+        self.action_, self.held_out_ = self._fit_arm(champion, tasks, labels, tell)
+        self.parameters_ = self._fit_parameters(tasks, tell)
+        self.vocabulary_ = Vocabulary.learn(tasks)
+        tell("what is usual", 0, 1)
+        self.novelty_ = Novelty.fit(tasks, self.seed)
+        failed = [bool(task.cells) for task in tasks]
+        unsure = abstentions(choose(self.held_out_[failed], self.classes, self.costs))
+        level = within(self.asked, self.novelty_.held_out, unsure)
+        self.novel_ = max(level, LEAST_NOVEL)
+        self.neighbours_ = Neighbours.fit(tasks)
+        times = [task.time for task in tasks if task.time is not None]
+        self.about_ = About(
+            history.origin,
+            history.synthetic,
+            len(tasks),
+            len(history.tasks) - len(tasks),
+            {word: count / len(tasks) for word, count in sorted(shares.items())},
+            min(times, default=None),
+            max(times, default=None),
+            champion,
+            self.comparison_.told(),
+            self.comparison_.table(resamples=RESAMPLES),
+        )
         return self
 
-    def _table(self, examples: Sequence[LabelledWorkflow]) -> tuple[csr_matrix, NDArray[np.intp]]:
-        index = {kind: number for number, kind in enumerate(self.classes_)}
-        labels = np.array([index[example.action] for example in examples], dtype=np.intp)
-        return self.matrix([example.record for example in examples]), labels
+    def _compete(
+        self, tasks: Sequence[FailedTask], labels: Sequence[str], tell: Tell
+    ) -> Comparison:
+        return compare(
+            {name: self._maker(name) for name in self.arms},
+            tasks,
+            labels,
+            held_out(tasks, labels, self.seed),
+            lambda done, total, what: tell(what, done, total),
+        )
 
-    def _train(self, matrix: csr_matrix, labels: NDArray[np.intp]) -> xgboost.Booster:
-        parameters = {
-            "objective": "multi:softprob",
-            "num_class": len(self.classes_),
-            "tree_method": "hist",
-            "max_bin": self.max_bin,
-            "max_depth": self.depth,
-            "eta": self.learning_rate,
-            "seed": self.seed,
-            "nthread": self.threads,
-        }
-        data = xgboost.DMatrix(matrix, label=labels, missing=0.0, nthread=self.threads)
-        return xgboost.train(parameters, data, self.rounds)
+    def _maker(self, name: str) -> Callable[[], Arm]:
+        params = {"seed": self.seed, "threads": self.threads, **self.params.get(name, {})}
+        return lambda: catalogue.make(name, **params)
 
-    def matrix(self, records: Sequence[WorkflowRecord]) -> csr_matrix:
-        """What the trees see: ``[workflows, cells + features]``, float32 CSR."""
-        if self.vocabulary_ is None:
-            raise ValueError(_UNFITTED)
-        parts = [count(records, self.vocabulary_), encode(records)]
-        return csr_matrix(hstack(parts, format="csr"))
+    def _fit_arm(
+        self, name: str, tasks: Sequence[FailedTask], labels: Sequence[str], tell: Tell
+    ) -> tuple[CalibratedArm, Floats]:
+        done = 0
 
-    def _margins(self, matrix: csr_matrix | NDArray[np.float32]) -> Floats:
-        if self.booster_ is None:
-            raise ValueError(_UNFITTED)
-        data = xgboost.DMatrix(matrix, missing=0.0, nthread=self.threads)
-        return np.asarray(self.booster_.predict(data, output_margin=True), dtype=np.float64)
+        def step() -> None:
+            nonlocal done
+            done += 1
+            tell(f"calibrating {name}", done, FOLDS + 1)
 
-    def probabilities(self, matrix: csr_matrix | NDArray[np.float32]) -> Floats:
-        """``[workflows, classes]``, calibrated, rows sum to 1; ``matrix`` sparse or dense."""
-        result: Floats = softmax(self._margins(matrix) / self.temperature_, axis=1)
-        return result
+        return CalibratedArm.fit(
+            self._maker(name), tasks, labels, alpha=self.alpha, seed=self.seed, step=step
+        )
 
-    def predict_proba(self, record: WorkflowRecord) -> dict[ActionKind, float]:
-        """Probabilities over the actions it has seen; they sum to 1."""
-        row = self.probabilities(self.matrix([record]))[0]
-        return {kind: float(p) for kind, p in zip(self.classes_, row, strict=True)}
+    def _fit_parameters(self, tasks: Sequence[FailedTask], tell: Tell) -> dict[str, CalibratedArm]:
+        fitted = {}
+        for name in PARAMETERS:
+            labels = [SCHEMES[name](task.decision) for task in tasks if task.decision]
+            changed = sum(word != DEFAULT for word in labels)
+            if changed >= MIN_OF_PARAMETER and len(set(labels)) > 1:
+                fitted[name], _ = self._fit_arm(PARAMETER_ARM, tasks, labels, tell)
+        return fitted
 
-    def top_cells(self, record: WorkflowRecord, n: int = 3) -> list[Contribution]:
-        """The ``n`` columns of the record that speak most for the likeliest action, in words."""
-        matrix = self.matrix([record])
-        likeliest = int(self.probabilities(matrix)[0].argmax())
-        assert self.booster_ is not None and self.vocabulary_ is not None
-        data = xgboost.DMatrix(matrix, missing=0.0, nthread=self.threads)
-        weights = self.booster_.predict(data, pred_contribs=True)[0, likeliest, :-1]
-        speaking = [index for index in matrix.indices if weights[index] > 0]
-        speaking.sort(key=lambda index: -weights[index])
+    # ---- saying ----------------------------------------------------------------------------------
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The actions it knows, in the order of the columns."""
+        return self.action_.classes
+
+    def predict_proba(self, tasks: Sequence[FailedTask]) -> Floats:
+        """``[tasks, classes]``, calibrated; rows sum to 1."""
+        return self.action_.predict_proba(tasks)
+
+    def predict(self, tasks: Sequence[FailedTask]) -> list[Prediction]:
+        """What it says about each task, with the evidence; it abstains where nothing failed."""
+        if not tasks:
+            return []
+        shares = self.predict_proba(tasks)
+        novelty = self.novelty_.p_values(tasks)
+        choices = choose(shares, self.classes, self.costs, novelty <= self.novel_)
+        sets = self.action_.sets.sets(shares)
+        parameters = {name: arm.predict_proba(tasks) for name, arm in self.parameters_.items()}
         return [
-            Contribution(self._describe(int(index), record, matrix), float(weights[index]))
-            for index in speaking[:n]
+            self._said(
+                task,
+                shares[row],
+                choices[row],
+                float(novelty[row]),
+                sets[row],
+                {name: table[row] for name, table in parameters.items()},
+            )
+            for row, task in enumerate(tasks)
         ]
 
-    def _describe(self, index: int, record: WorkflowRecord, matrix: csr_matrix) -> str:
-        assert self.vocabulary_ is not None
-        if index < self.vocabulary_.width:
-            return f"{self.vocabulary_.column(index).describe()}: {matrix[0, index]:.0f} run(s)"
-        name = FEATURES[index - self.vocabulary_.width]
-        return f"{name} {features(record)[name]:.3g}"
+    def _said(
+        self,
+        task: FailedTask,
+        shares: Floats,
+        choice: Choice,
+        novelty: float,
+        places: Sequence[int],
+        parameters: Mapping[str, Floats],
+    ) -> Prediction:
+        answer, unseen = self.action_.answer(shares), self.vocabulary_.unseen(task)
+        action, doubt = choice.action, choice.reason
+        novel = novelty <= self.novel_
+        if not task.troubled:
+            action, doubt = ABSTAIN, "it has no failure"
+        elif novel:
+            doubt = self.novelty_.reason(task)
+        changes = parameters if action in PARTS_ONLY else {}
+        return Prediction(
+            task=task.name,
+            action=action,
+            probabilities=answer.probabilities,
+            doubt=doubt,
+            conformal_set=tuple(self.classes[place] for place in places),
+            novelty_p=novelty,
+            novel=novel,
+            unseen_codes=unseen.codes,
+            unseen_sites=unseen.sites,
+            evidence=Explainer(self.action_.arm).weigh(task, answer.value, EVIDENCE),
+            past=self.neighbours_.nearest(task, PAST),
+            parameters={name: self.parameters_[name].answer(row) for name, row in changes.items()},
+        )
+
+    # ---- keeping ---------------------------------------------------------------------------------
 
     def save(self, directory: Path) -> None:
         """Write the model into ``directory``, replacing an older one there."""
-        if self.booster_ is None or self.vocabulary_ is None:
-            raise ValueError(_UNFITTED)
-        learned = {
-            "parameters": self.get_params(),
-            "features": FEATURES,
-            "classes": [kind.value for kind in self.classes_],
-            "temperature": self.temperature_,
+        state = {
+            "params": self.get_params(),
+            "about": asdict(self.about_),
+            "parameters": sorted(self.parameters_),
+            "novel": self.novel_,
         }
-        files = {
-            "trees.ubj": bytes(self.booster_.save_raw("ubj")),
-            "vocabulary.json": self.vocabulary_.to_json(),
-            "learned.json": json.dumps(learned).encode(),
+        parts = {
+            "": {STATE: json.dumps(state).encode(), WORDS: self.vocabulary_.to_json()},
+            "action.": self.action_.files(),
+            "novelty.": self.novelty_.files(),
+            "past.": self.neighbours_.files(),
+            **{f"{name}.": arm.files() for name, arm in self.parameters_.items()},
         }
+        files = {head + name: data for head, part in parts.items() for name, data in part.items()}
         artifact.write(directory, KIND, VERSION, files)
 
     @classmethod
-    def load(cls, directory: Path) -> FailureModel:
+    def load(cls, directory: Path) -> Self:
         """Read a saved model; ArtifactError where it is damaged or of another format."""
         files = artifact.read(directory, KIND, VERSION)
         try:
-            learned = json.loads(files["learned.json"])
-            model = cls(**learned["parameters"])
-            model.vocabulary_ = Vocabulary.from_json(files["vocabulary.json"])
-            model.classes_ = tuple(ActionKind(word) for word in learned["classes"])
-            model.temperature_ = float(learned["temperature"])
-            model.booster_ = xgboost.Booster({"nthread": model.threads})
-            model.booster_.load_model(bytearray(files["trees.ubj"]))
-        except (KeyError, TypeError, ValueError, xgboost.core.XGBoostError) as error:
+            state = json.loads(files[STATE])
+            params = {**state["params"], "costs": Costs.from_dict(state["params"]["costs"])}
+            model = cls(**params)
+            model.about_ = About(**state["about"])
+            model.novel_ = float(state["novel"])
+            model.action_ = CalibratedArm.restore(_part(files, "action."))
+            model.parameters_ = {
+                name: CalibratedArm.restore(_part(files, f"{name}."))
+                for name in state["parameters"]
+            }
+            model.vocabulary_ = Vocabulary.from_json(files[WORDS])
+            model.novelty_ = Novelty.restore(_part(files, "novelty."))
+            model.neighbours_ = Neighbours.restore(_part(files, "past."))
+        except (KeyError, TypeError, ValueError) as error:
             raise artifact.ArtifactError(f"{directory}: damaged; train the model anew") from error
-        columns = model.vocabulary_.width + len(FEATURES)
-        if learned["features"] != list(FEATURES) or model.booster_.num_features() != columns:
-            raise artifact.ArtifactError(f"{directory}: other features; train the model anew")
         return model
+
+
+def _part(files: Mapping[str, bytes], head: str) -> dict[str, bytes]:
+    return {name[len(head) :]: data for name, data in files.items() if name.startswith(head)}
+
+
+def usable(history: History, label: str) -> tuple[list[FailedTask], list[str]]:
+    """The tasks of a history with something to decide and a decision, and the answers."""
+    decided = [
+        (task, SCHEMES[label](task.decision))
+        for task in history.tasks
+        if task.troubled and task.decision is not None and task.decision.action
+    ]
+    return [task for task, _ in decided], [word for _, word in decided]
+
+
+def held_out(tasks: Sequence[FailedTask], labels: Sequence[str], seed: int) -> Folds:
+    """What arms are judged on: the newest fifth; where times are not known, each fifth in turn."""
+    if all(task.time is not None for task in tasks):
+        return newest(tasks)
+    return stratified(tasks, labels, FOLDS, (seed,))

@@ -238,19 +238,10 @@ def test_the_program_itself_prints_plain_text_into_a_pipe(desk: Desk) -> None:
     assert done.stdout.splitlines()[1].startswith("1\tc1/w1\tmemory\trecover with 2 GiB of memory")
 
 
-def test_learn_prints_its_figures_and_calls_them_synthetic(desk: Desk, tmp_path: Path) -> None:
+def test_learn_traces_says_what_is_missing(desk: Desk, tmp_path: Path) -> None:
     config = tmp_path / "learn.toml"
     store = desk.brain.config.store
     config.write_text(f"[store]\npath = '{store.path}'\nmodels = '{store.models}'\n")
-    done = desk("learn", "failures", "--config", str(config), "--examples", "150")
-    assert done.exit_code == 0, done.output
-    assert "synthetic workflows" in done.stderr
-    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == [
-        "NAME",
-        "majority",
-        "rules",
-        "model",
-    ]
     few = desk("learn", "traces", "--config", str(config))
     assert (few.exit_code, "no windows" in few.stderr) == (1, True)
     assert desk("learn", "traces", "--config", "/nowhere.toml").exit_code == 2

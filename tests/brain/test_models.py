@@ -15,12 +15,20 @@ from jobmend.brain.brain import Brain
 from jobmend.brain.models import ModelShelf
 from jobmend.jobs.windows import FEATURES, TraceWindow
 from tests.brain.conftest import Tell
-from tests.brain.scene import BUG, NOW, OK, documents, ended, run_of
+from tests.brain.scene import BUG, NOW, OK, config_of, documents, ended, run_of
 
 
 def window_of(job: int, steps: int = 4) -> TraceWindow:
     values = array("f", [0.1 * ((job + n) % 5) for n in range(steps * len(FEATURES))])
     return TraceWindow("n1", NOW + job, 1.0, (0,), (run_of(job).key,), values)
+
+
+def train(tmp_path: Path, seed: int) -> training.Summary:
+    """A quick contest on 150 made-up workflows, into the brain's own place."""
+    wanted = training.Wanted(examples=150, arms=("majority", "xgboost"), track=False, seed=seed)
+    return training.train_failures(
+        config_of(tmp_path), wanted, lambda what, done, total: None
+    ).summary
 
 
 def test_no_model_is_no_trouble(tmp_path: Path) -> None:
@@ -32,16 +40,14 @@ def test_no_model_is_no_trouble(tmp_path: Path) -> None:
 def test_failure_models_are_trained_read_and_read_again(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shelf = ModelShelf(tmp_path)
-    trained = training.train_failures(tmp_path, 150, seed=1)
-    assert (trained.examples, trained.held_out) == (120, 30)
-    assert [score.name for score in trained.scores] == ["majority", "rules", "model"]
+    shelf = ModelShelf(tmp_path / "models")
+    assert train(tmp_path, seed=1).synthetic
     first = shelf.current().failures
     assert first is not None and shelf.current().failures is first
-    training.train_failures(tmp_path, 150, seed=2)
+    train(tmp_path, seed=2)
     second = shelf.current().failures
     assert second is not None and second is not first
-    (tmp_path / "failures" / "manifest.json").write_text("{")
+    (tmp_path / "models" / "failures" / "manifest.json").write_text("{")
     with caplog.at_level(logging.WARNING):
         assert shelf.current().failures is second
         assert shelf.current().failures is second

@@ -7,8 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from jobmend.classifier.failures.model import FailureModel
-from jobmend.classifier.failures.synthetic import LabelledWorkflow, generate
+from jobmend.classifier.failures.model import FailureClassifier
+from jobmend.classifier.failures.synthetic.records import (
+    LabelledWorkflow,
+    as_history,
+    generate,
+)
 from jobmend.jobs.actions import ActionKind
 from jobmend.jobs.events import EventKind, JobFacts, Request, TraceSummary
 from jobmend.jobs.exits import Exit, ExitKind, posix_exit
@@ -82,5 +86,6 @@ def history() -> list[LabelledWorkflow]:
 
 
 @pytest.fixture(scope="session")
-def fitted(history: list[LabelledWorkflow]) -> FailureModel:
-    return FailureModel().fit(history)
+def fitted(history: list[LabelledWorkflow]) -> FailureClassifier:
+    """The classifier after a quick contest, on synthetic workflows."""
+    return FailureClassifier(arms=("majority", "xgboost")).fit(as_history(history))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import pytest
 
 from jobmend.classifier.advice import CAUSES, Models, advise
-from jobmend.classifier.failures.model import Contribution, FailureModel
-from jobmend.classifier.failures.synthetic import generate
+from jobmend.classifier.failures.model import FailureClassifier
+from jobmend.classifier.failures.prediction import Prediction
+from jobmend.classifier.failures.synthetic.records import generate
+from jobmend.classifier.failures.task import FailedTask
 from jobmend.classifier.pool import KINDS, doubted, leaning, pool, scaled, surprise
 from jobmend.jobs.actions import Action, ActionKind, Advice
 from jobmend.jobs.events import EventKind, Request
@@ -25,20 +27,22 @@ MakeRecord = Callable[..., WorkflowRecord]
 
 
 class FixedModel:
-    """A failure model that always says the same: the rest is under test."""
+    """A failure classifier that always says the same: the rest is under test."""
 
-    def __init__(self, shares: Mapping[ActionKind, float]) -> None:
-        self._shares = dict(shares)
+    def __init__(self, shares: Mapping[ActionKind, float], novel: bool = False) -> None:
+        self._shares = {kind.value: p for kind, p in shares.items()}
+        self._novel = novel
 
-    def predict_proba(self, record: WorkflowRecord) -> dict[ActionKind, float]:
-        return self._shares
+    def predict(self, tasks: Sequence[FailedTask]) -> list[Prediction]:
+        doubt = "nothing like it was seen" if self._novel else ""
+        return [
+            Prediction(task.name, "abstain", self._shares, doubt, novel=self._novel)
+            for task in tasks
+        ]
 
-    def top_cells(self, record: WorkflowRecord, n: int = 3) -> list[Contribution]:
-        return []
 
-
-def saying(shares: Mapping[ActionKind, float]) -> Models:
-    return Models(cast(FailureModel, FixedModel(shares)), None)
+def saying(shares: Mapping[ActionKind, float], *, novel: bool = False) -> Models:
+    return Models(cast(FailureClassifier, FixedModel(shares, novel)), None)
 
 
 def advised(record: WorkflowRecord, models: Models = RULES_ALONE) -> Advice:
@@ -188,6 +192,17 @@ def test_a_sure_model_alone_may_advise(make_run: MakeRun, make_record: MakeRecor
     assert unsure.action.kind is ActionKind.ASK
 
 
+def test_a_model_that_never_saw_the_like_has_no_opinion(
+    make_run: MakeRun, make_record: MakeRecord
+) -> None:
+    sure = {ActionKind.RECOVER: 1.0}
+    record = make_record(make_run("exit:1"), make_run("exit:2"))
+    assert advised(record, saying(sure)).action.kind is ActionKind.RECOVER
+    strange = advised(record, saying(sure, novel=True))
+    assert strange.action.kind is ActionKind.ASK
+    assert texts(strange, "model") == ["the model has no opinion: nothing like it was seen"]
+
+
 @pytest.mark.parametrize("kind", [ActionKind.KILL, ActionKind.CLONE])
 def test_a_model_alone_never_ends_or_throws_away_work(
     make_run: MakeRun, make_record: MakeRecord, kind: ActionKind
@@ -198,7 +213,7 @@ def test_a_model_alone_never_ends_or_throws_away_work(
 
 
 def test_well_known_causes_stay_with_their_action_beside_the_synthetic_model(
-    fitted: FailureModel, make_run: MakeRun, make_record: MakeRecord
+    fitted: FailureClassifier, make_run: MakeRun, make_record: MakeRecord
 ) -> None:
     asked = Request(cpus=1, memory_bytes=100 * MIB, walltime_seconds=52)
     cases = {
@@ -232,7 +247,7 @@ def test_well_known_causes_stay_with_their_action_beside_the_synthetic_model(
 
 
 def test_advice_on_synthetic_history_is_right_more_often_than_rules_or_model(
-    fitted: FailureModel,
+    fitted: FailureClassifier,
 ) -> None:
     held_out = generate(500, seed=7)
     advice = [(advised(example.record, Models(fitted, None)), example) for example in held_out]
@@ -248,7 +263,7 @@ def test_advice_on_synthetic_history_is_right_more_often_than_rules_or_model(
 
 
 def test_hostile_names_are_neutralised_in_all_evidence(
-    make_run: MakeRun, make_record: MakeRecord, fitted: FailureModel
+    make_run: MakeRun, make_record: MakeRecord, fitted: FailureClassifier
 ) -> None:
     hostile = "site\x1b[2J\n\u202eB" + "x" * 5000
     runs = [make_run("exit:66", hostile, cpu_idle_tail_seconds=40.0) for _ in range(3)]

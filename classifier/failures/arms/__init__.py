@@ -1,0 +1,1 @@
+"""The ways to read a failed task, behind one contract."""

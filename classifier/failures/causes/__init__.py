@@ -1,0 +1,1 @@
+"""Well-known causes: rules over the runs of a workflow, and what to do about each."""

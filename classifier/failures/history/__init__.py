@@ -1,0 +1,1 @@
+"""Roads to histories of failures: files, our own records, accounting in bulk."""

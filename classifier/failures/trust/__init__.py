@@ -1,0 +1,1 @@
+"""What makes probabilities into answers: calibration, doubt, novelty, reasons."""
