@@ -1,0 +1,1 @@
+"""Ways to say how odd a run's features are, behind one contract."""
