@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import math
 import sqlite3
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from ..jobs.actions import Advice, Recommendation, State
 from ..jobs.identity import SiteStatus, Workflow
 from ..jobs.records import RunRecord, WorkflowRecord
+from ..jobs.windows import TraceWindow
 from . import recommendations, runs, sites, windows, workflows
 from .config import AdviceConfig
 from .store import Store
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WINDOWS_SCORED = 8  # the newest of each failed or warned run
+WINDOWS_SCORED = 32  # the newest of each failed or warned run, on all its nodes
+EXPLAINED = 0.05  # p-values up to here
 
 
 def judge(
@@ -86,19 +87,42 @@ def build_record(
 def _scored(db: sqlite3.Connection, record: RunRecord, model: TraceModel | None) -> RunRecord:
     """The record with its anomaly, where it ails and there is something to score."""
     ails = record.failed or (record.exit is None and record.warnings)
-    p = _anomaly(db, record, model) if ails and model is not None else None
-    return dataclasses.replace(record, anomaly_p=p)
+    p, words = _anomaly(db, record, model) if ails and model is not None else (None, "")
+    return dataclasses.replace(record, anomaly_p=p, anomaly_words=words)
 
 
-def _anomaly(db: sqlite3.Connection, record: RunRecord, model: TraceModel) -> float | None:
-    """The smallest p-value of the run in its newest windows; None without a usable one."""
-    found = []
-    for window in windows.of_run(db, record.run, WINDOWS_SCORED):
+def _anomaly(
+    db: sqlite3.Connection, record: RunRecord, model: TraceModel
+) -> tuple[float | None, str]:
+    """How odd the run is on its oddest node, by its newest windows, and why that is said.
+
+    None without a usable window.
+    """
+    key = record.run.key
+    read = _readable(windows.of_run(db, record.run, WINDOWS_SCORED), model)
+    cells = [cell for cell in model.judge(read, {key: record.facts.workflow}) if cell.run == key]
+    if not cells:
+        return None, ""
+    oddest = min(cells, key=lambda cell: cell.p)
+    words = oddest.reference.words(model.calibration_.criterion)
+    there = next(window for window in read if window.node == oddest.node)
+    why = ""
+    if oddest.p <= EXPLAINED:
+        why = model.explain_run(there, key).words(there.step_seconds)
+    return oddest.p, f"{words}; {why}" if why else words
+
+
+def _readable(found: Sequence[TraceWindow], model: TraceModel) -> list[TraceWindow]:
+    """The windows of the shape that the model was trained on."""
+    read = []
+    for window in found:
         try:
-            found.append(model.run_p_values(window)[record.run.key])
-        except ValueError as error:  # another shape than the model was trained on
+            model.check(window)
+        except ValueError as error:
             log.debug("window %s is not scored: %s", window.key, error)
-    return min((p for p in found if math.isfinite(p)), default=None)
+            continue
+        read.append(window)
+    return read
 
 
 def digest(record: WorkflowRecord) -> str:

@@ -24,6 +24,7 @@ class RunRecord:
     trace: TraceSummary | None = None
     warnings: tuple[EventKind, ...] = ()  # STALL, CONTENTION
     anomaly_p: float | None = None  # conformal p-value of its trace; small = odd
+    anomaly_words: str = ""  # with whom it was compared, and what is odd
 
     @property
     def failed(self) -> bool:

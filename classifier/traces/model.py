@@ -1,13 +1,14 @@
 """The trace model: how far a thread's window is from what healthy runs look like.
 
-It learns to put healthy samples together again; the score of a sample is its mean squared error
-over what was measured, in scaled units. Higher is more abnormal.
+What the brain uses: it scales windows, has one of the models of :mod:`.kinds` learn and score
+them, and tells how odd a score is. Higher scores are more abnormal.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,147 +20,197 @@ from safetensors.numpy import save as save_tensors
 
 from ...jobs.windows import TraceWindow
 from .. import artifact
-from .alarms import merge, p_value
-from .autoencoder import AutoEncoder
-from .baseline import PrincipalComponents
+from . import kinds
+from .conformal import Calibration, Cell
+from .estimator import Estimator, Progress, Scores, UnfittedError
+from .explaining import Explanation
+from .explaining import explain as explanation_of
 from .normalise import Floats, Mask, Scaling
-from .reconstruction import Reconstruction
-from .samples import Samples, check_shape, cut, values_of
+from .samples import Samples, check_shape, stack
+from .tracks import Track, tracks_of
 
 KIND = "traces"
-VERSION = 1
+VERSION = 2
 MIN_SAMPLES = 16
 MIN_RUNS = 3  # one to train on, one to stop by, one to calibrate on
-RECONSTRUCTIONS: dict[str, type[AutoEncoder] | type[PrincipalComponents]] = {
-    "autoencoder": AutoEncoder,
-    "pca": PrincipalComponents,
-}
-_UNFITTED = "the trace model is not fitted: call fit() or load() first"
+_LEARNED = "learned."  # before the names of the estimator's tensors
 
 
 class TraceModel:
-    """An auto-encoder of one thread's window, or its baseline ``pca``."""
+    """A model of what healthy threads do, with its scaling and its calibration.
+
+    ``reconstruction`` is one of :data:`.kinds.NAMES`; ``options`` go to that model.
+    """
 
     def __init__(
-        self, *, reconstruction: str = "autoencoder", epochs: int = 200, seed: int = 0
+        self,
+        *,
+        reconstruction: str = "autoencoder",
+        epochs: int = 200,
+        seed: int = 0,
+        members: int = 1,
+        options: Mapping[str, Any] | None = None,
     ) -> None:
-        """Keep the parameters; ValueError where ``reconstruction`` is none of ours."""
-        if reconstruction not in RECONSTRUCTIONS:
-            known = ", ".join(RECONSTRUCTIONS)
-            raise ValueError(f"{reconstruction!r} is no reconstruction; there are {known}")
+        """Keep the parameters; ValueError where ``reconstruction`` or an option is none of ours."""
         self.reconstruction = reconstruction
         self.epochs = epochs
         self.seed = seed
+        self.members = members
+        self.options = dict(options or {})
         self.steps_ = 0
         self.features_: tuple[str, ...] = ()
         self.scaling_: Scaling | None = None
-        self.model_: Reconstruction | None = None
-        self.calibration_: NDArray[np.float64] = np.zeros(0)
+        self.model_: Estimator = self._made()
+        self.calibration_ = Calibration.empty()
 
     def get_params(self) -> dict[str, Any]:
         """The parameters it was made with, by name."""
         return {name: value for name, value in vars(self).items() if not name.endswith("_")}
 
-    def fit(self, windows: Sequence[TraceWindow]) -> TraceModel:
+    def fit(
+        self,
+        windows: Sequence[TraceWindow],
+        progress: Progress | None = None,
+        types: Mapping[str, str] | None = None,
+    ) -> TraceModel:
         """Learn from windows of healthy runs; each owned thread of a window is a sample.
 
         Runs are split: three fifths train, one fifth stops the training, one fifth calibrates.
-        ValueError where there are too few samples or runs, or windows differ in shape.
+        ``types`` has the type of each run's job, for comparison among their like. ValueError
+        where there are too few samples or runs, or windows differ in shape.
         """
         if not windows:
             raise ValueError("no windows: collect windows of healthy runs before training")
         self.steps_, self.features_ = windows[0].steps, windows[0].features
-        samples = cut(windows, self.steps_, self.features_)
-        runs = sorted(set(samples.runs))
-        if len(samples.runs) < MIN_SAMPLES or len(runs) < MIN_RUNS:
+        samples = stack(windows, self.steps_, self.features_)
+        samples = samples.of(samples.owners[samples.usable])
+        runs, count = samples.runs, int(samples.usable.sum())
+        if count < MIN_SAMPLES or len(runs) < MIN_RUNS:
             raise ValueError(
-                f"{len(samples.runs)} samples of {len(runs)} runs: at least {MIN_SAMPLES} samples "
+                f"{count} samples of {len(runs)} runs: at least {MIN_SAMPLES} samples "
                 f"of {MIN_RUNS} runs are needed to train a trace model; collect more windows"
             )
         order = [runs[index] for index in np.random.default_rng(self.seed).permutation(len(runs))]
         fifth = max(1, len(runs) // 5)
         training, validation = samples.of(order[2 * fifth :]), samples.of(order[fifth : 2 * fifth])
-        self.scaling_ = Scaling.learn(training.values)
-        self.model_ = self._learn(training, validation)
-        self.calibration_ = np.sort(self._scores(samples.of(order[:fifth]).values))
+        self.scaling_ = Scaling.learn(training.values[training.usable])
+        inputs, held = self._inputs(training), self._inputs(validation)
+        self.model_ = self._made().fit(*inputs, validation=held, progress=progress)
+        self.calibration_ = self._calibrated(windows, set(order[:fifth]), types)
         return self
 
-    def _learn(self, training: Samples, validation: Samples) -> Reconstruction:
-        if self.reconstruction == "pca":
-            return PrincipalComponents.fit(self._inputs(training.values)[0])
-        from .training import train  # torch takes seconds to import and is needed here alone
+    def _calibrated(
+        self, windows: Sequence[TraceWindow], runs: set[str], types: Mapping[str, str] | None
+    ) -> Calibration:
+        """From what ``runs`` score beside the others on their nodes, as they will be scored."""
+        theirs = [window for window in windows if not runs.isdisjoint(window.owners)]
+        kept = [track for track in self._tracks(theirs) if track.run in runs]
+        return Calibration.learn(kept, types)
 
-        parts = self._inputs(training.values), self._inputs(validation.values)
-        return train(*parts, epochs=self.epochs, seed=self.seed)
+    def _made(self) -> Estimator:
+        return kinds.make(
+            self.reconstruction,
+            seed=self.seed,
+            epochs=self.epochs,
+            members=self.members,
+            options=self.options,
+        )
 
-    def _inputs(self, values: Floats) -> tuple[Floats, Mask]:
-        """``[samples, steps * features]``, scaled, and the mask of what was measured."""
+    def _inputs(self, samples: Samples) -> tuple[Floats, Mask]:
+        """Scaled windows, and True where a number was measured of a thread that a run owned."""
         if self.scaling_ is None:
-            raise ValueError(_UNFITTED)
-        scaled, mask = self.scaling_.apply(values)
-        width = self.steps_ * len(self.features_)
-        return scaled.reshape(-1, width), mask.reshape(-1, width)
+            raise UnfittedError
+        scaled, mask = self.scaling_.apply(samples.values)
+        return scaled, mask & samples.usable[:, :, None, None]
 
-    def _errors(self, values: Floats) -> tuple[NDArray[np.float64], Mask]:
-        """Squared errors ``[samples, steps, features]``, 0 where not measured, and the mask."""
-        inputs, mask = self._inputs(values)
-        if self.model_ is None:
-            raise ValueError(_UNFITTED)
-        error = (self.model_.reconstruct(inputs) - inputs).astype(np.float64) ** 2 * mask
-        return error.reshape(values.shape), mask.reshape(values.shape)
-
-    def _scores(self, values: Floats) -> NDArray[np.float64]:
-        error, mask = self._errors(values)
-        measured = mask.sum(axis=(1, 2))
-        total = error.sum(axis=(1, 2))
-        return np.where(measured > 0, total / np.maximum(measured, 1), np.nan)
-
-    def score_samples(self, window: TraceWindow) -> NDArray[np.float64]:
-        """``[threads]``, higher = more abnormal; NaN where nobody owns a thread or measured it."""
+    def _window(self, window: TraceWindow) -> tuple[Floats, Mask]:
+        if self.scaling_ is None:
+            raise UnfittedError
         check_shape(window, self.steps_, self.features_)
-        owned = np.array([owner is not None for owner in window.owners])
-        return np.where(owned, self._scores(values_of(window)), np.nan)
+        return self._inputs(stack([window], self.steps_, self.features_))
 
-    def p_value(self, score: float) -> float:
-        """How odd a score is among those of healthy runs kept for that; small = odd."""
-        return p_value(self.calibration_, score)
+    def score_samples(self, window: TraceWindow) -> Scores:
+        """``[threads]``, higher = more abnormal; NaN where nobody owns a thread or measured it."""
+        return np.asarray(self.model_.score_samples(*self._window(window))[0])
 
-    def run_p_values(self, window: TraceWindow) -> dict[str, float]:
-        """One p-value per run key that owns threads of the window, over all its threads."""
-        by_run: dict[str, list[float]] = {}
-        for owner, score in zip(window.owners, self.score_samples(window), strict=True):
-            if owner is not None:
-                by_run.setdefault(owner, []).append(self.p_value(float(score)))
-        return {run: merge(p_values) for run, p_values in by_run.items()}
+    def embed(self, window: TraceWindow) -> Floats:
+        """``[threads, latent]``: where the model places each thread; NaN as in scores."""
+        return np.asarray(self.model_.embed(*self._window(window))[0])
+
+    def errors(self, window: TraceWindow) -> Scores:
+        """``[threads, steps, features]``: what each number adds to the score of its thread.
+
+        0 where not measured or not owned; ValueError where the model knows no such shares.
+        """
+        return np.asarray(self.model_.errors(*self._window(window))[0])
+
+    def judge(
+        self, windows: Sequence[TraceWindow], types: Mapping[str, str] | None = None
+    ) -> list[Cell]:
+        """How odd each run is on each node, by its newest windows among these, together.
+
+        ValueError where a window has another shape than those the model was trained on.
+        """
+        if not windows:
+            return []
+        return self.calibration_.judge(self._tracks(windows), types)
+
+    def check(self, window: TraceWindow) -> None:
+        """ValueError where the model does not read windows of this shape."""
+        check_shape(window, self.steps_, self.features_)
+
+    def _tracks(self, windows: Sequence[TraceWindow]) -> list[Track]:
+        samples = stack(windows, self.steps_, self.features_)
+        return tracks_of(windows, self.model_.score_samples(*self._inputs(samples)))
+
+    def run_p_values(
+        self, window: TraceWindow, types: Mapping[str, str] | None = None
+    ) -> dict[str, float]:
+        """One p-value per run key that owns threads of the window; NaN where not measured."""
+        found = dict.fromkeys((owner for owner in window.owners if owner), math.nan)
+        return found | {cell.run: cell.p for cell in self.judge([window], types)}
 
     def explain(self, window: TraceWindow, thread: int) -> list[tuple[str, float]]:
-        """The features that carry the error of hardware thread ``thread``: (name, share of it)."""
-        check_shape(window, self.steps_, self.features_)
+        """The features that carry the error of hardware thread ``thread``: (name, share of it).
+
+        Nothing where the model does not tell, as an isolation forest, or nobody owns the thread.
+        """
         if thread not in window.threads:
             raise ValueError(f"window {window.key}: no thread {thread}")
-        index = window.threads.index(thread)
-        error = self._errors(values_of(window)[index : index + 1])[0].sum(axis=(0, 1))
-        shares = error / (error.sum() or 1.0)
-        ranked = sorted(zip(self.features_, map(float, shares), strict=True), key=lambda p: -p[1])
-        return [(name, share) for name, share in ranked if share > 0]
+        return list(self._explained(window, [window.threads.index(thread)]).features)
+
+    def explain_run(self, window: TraceWindow, run: str) -> Explanation:
+        """Features, steps and threads that carry the error of a run in a window; or nothing."""
+        return self._explained(
+            window, [place for place, owner in enumerate(window.owners) if owner == run]
+        )
+
+    def _explained(self, window: TraceWindow, places: list[int]) -> Explanation:
+        threads = [window.threads[place] for place in places]
+        errors = np.zeros((len(places), self.steps_, len(self.features_)))
+        if self.model_.explains:
+            errors = self.errors(window)[places]
+        return explanation_of(errors, threads, self.features_)
 
     def save(self, directory: Path) -> None:
         """Write the model into ``directory``, replacing an older one there."""
-        if self.model_ is None or self.scaling_ is None:
-            raise ValueError(_UNFITTED)
-        learned = {
+        if self.scaling_ is None:
+            raise UnfittedError
+        about = {
             "parameters": self.get_params(),
+            "model": self.model_.get_params(),
             "steps": self.steps_,
             "features": self.features_,
+            "calibration": self.calibration_.params(),
         }
         tensors = {
-            **self.model_.tensors(),
+            **{f"{_LEARNED}{name}": tensor for name, tensor in self.model_.tensors().items()},
             "scaling.median": self.scaling_.median,
             "scaling.scale": self.scaling_.scale,
-            "calibration": self.calibration_,
+            **self.calibration_.tensors(),
         }
         files = {
-            "learned.json": json.dumps(learned).encode(),
+            "learned.json": json.dumps(about).encode(),
             "tensors.safetensors": save_tensors(
                 {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
             ),
@@ -171,23 +222,31 @@ class TraceModel:
         """Read a saved model; ArtifactError where it is damaged or of another format."""
         files = artifact.read(directory, KIND, VERSION)
         try:
-            learned = json.loads(files["learned.json"])
-            model = cls(**learned["parameters"])
-            model.steps_, model.features_ = int(learned["steps"]), tuple(learned["features"])
+            about = json.loads(files["learned.json"])
+            model = cls(**about["parameters"])
+            model.steps_, model.features_ = int(about["steps"]), tuple(about["features"])
             tensors = load_tensors(files["tensors.safetensors"])
-            model._take(tensors)
+            model._take(about["model"], tensors)
+            model.calibration_ = Calibration.from_tensors(about["calibration"], tensors)
         except (KeyError, TypeError, ValueError, SafetensorError) as error:
             raise artifact.ArtifactError(f"{directory}: damaged; train the model anew") from error
         return model
 
-    def _take(self, tensors: dict[str, Any]) -> None:
+    def _take(self, params: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         """Fill in what was learned; ValueError where numbers or shapes make no model."""
         width = len(self.features_)
         scaling = Scaling(tensors["scaling.median"], tensors["scaling.scale"])
         if scaling.median.shape != (width,) or scaling.scale.shape != (width,):
             raise ValueError(f"the scaling does not fit {width} features")
-        if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+        learned = {
+            name.removeprefix(_LEARNED): tensor
+            for name, tensor in tensors.items()
+            if name.startswith(_LEARNED)
+        }
+        finite = [*learned.values(), scaling.median, scaling.scale]
+        if not all(np.isfinite(tensor).all() for tensor in finite):
             raise ValueError("not all numbers are finite")
-        self.scaling_, self.calibration_ = scaling, tensors["calibration"]
-        reader = RECONSTRUCTIONS[self.reconstruction]
-        self.model_ = reader.from_tensors(tensors, self.steps_ * width)
+        if tuple(learned["window.shape"]) != (self.steps_, width):
+            raise ValueError(f"the model does not read {self.steps_} steps of {width} features")
+        self.model_ = kinds.read(self.reconstruction, params, learned)
+        self.scaling_ = scaling

@@ -117,6 +117,10 @@ def test_windows_of_a_failed_run_are_scored(brain: Brain, tell: Tell, clock: Clo
     p = by_run[run_of(1)]
     assert p is not None and p < 0.2
     assert by_run[run_of(2)] is None
+    (words,) = [run.anomaly_words for run in record.runs if run.run == run_of(1)]
+    assert words.startswith("compared with 20 healthy runs of any type")
+    assert "an alarm at 1 % needs 99" in words
+    assert "of it from second" in words, "what carries the error"
 
 
 def test_a_warned_running_run_is_judged(brain: Brain, tell: Tell) -> None:

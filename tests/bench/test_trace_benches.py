@@ -1,0 +1,43 @@
+"""The benches of trace models, very short: they keep their contract."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BENCH = Path(__file__).parents[2] / "bench"
+
+
+def report(name: str, *options: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, BENCH / name, *options], capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_the_graph_layer_and_its_peer_say_the_same() -> None:
+    pytest.importorskip("torch_geometric", reason="torch-geometric is not here")
+    told = report("graph_layer.py", "--rounds", "2", "--sizes", "2")
+    assert [(row["graphs"], row["threads"]) for row in told["layers"]] == [(1, 2), (1, 16)]
+    for row in told["layers"]:
+        assert row["difference"] < 1e-5
+        assert row["gradient_difference"] < 1e-4
+        for part in ("layer", "autoencoder"):
+            assert min(row[part].values()) > 0
+    assert len(told["by_size"]) == 4
+
+
+def test_training_is_measured_beside_the_plain_loop() -> None:
+    models = ("variational-graph", "pca")
+    told = report("trace_training.py", "--windows", "8", "--rounds", "1", "--models", *models)
+    assert set(told["training"]) == set(told["ensemble"]) == {"variational-graph"}
+    assert set(told["scoring"]) == set(models)
+    row = told["training"]["variational-graph"]
+    assert 0 < row["idle_rss_mb"] <= row["rss_mb"] + 10
+    assert min(row["ratio"], row["windows_per_second"], row["plain_windows_per_second"]) > 0
