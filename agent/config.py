@@ -15,6 +15,12 @@ from ..exporter.endpoint import parse_address
 from ..exporter.routes import check_path
 from ..jobs.fields import MAX_NAME
 
+_WANTED = {
+    str: "a string in quotes",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+}
 PEERS = ("treydock", "jobstats", "ceems")  # exporter.compat.PEERS, which is loaded where it is used
 DEFAULT_PATH = "/etc/jobmend/agent.toml"
 
@@ -97,6 +103,21 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Scorer:
+    """The scoring of windows on the node, and which of them leave it."""
+
+    enabled: bool = False
+    key_file: str = ""
+    model_file: str = "/var/lib/jobmend/traces.npz"
+    poll_seconds: float = _between(300.0, 1, 86400)
+    deadline_seconds: float = _between(30.0, 0.1, 600)
+    alpha: float = _between(0.01, 0, 1)
+    ailing_windows: int = _between(60, 0, 100_000)
+    sample_windows: int = _between(2, 0, 1000)
+    sample_seconds: float = _between(3600.0, 1, 604_800)
+
+
+@dataclass(frozen=True)
 class Config:
     """Everything the agent can be told, with its defaults."""
 
@@ -109,6 +130,7 @@ class Config:
     uplink: Uplink = field(default_factory=Uplink)
     watch: Watch = field(default_factory=Watch)
     window: Window = field(default_factory=Window)
+    scorer: Scorer = field(default_factory=Scorer)
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Config:
@@ -178,7 +200,7 @@ def _value(now: Any, value: Any, limits: Mapping[str, float], where: str) -> Any
     if isinstance(now, tuple):
         return _list(value, limits, where)
     if type(value) is not type(now):
-        wanted = {str: "a string in quotes", int: "a whole number", float: "a number"}[type(now)]
+        wanted = _WANTED[type(now)]
         raise ConfigError(f"{where}: give {wanted}, such as {_toml(now)}")
     least, most = limits.get("least", -math.inf), limits.get("most", math.inf)
     if not isinstance(value, str) and not least <= value <= most:
@@ -221,9 +243,18 @@ def _check_together(config: Config) -> None:
     except ValueError as error:
         raise ConfigError(f"[metrics] listen: {error}") from error
     _check_page(config.metrics)
+    _check_scorer(config.scorer)
     if config.uplink.url and not config.uplink.url.startswith(("http://", "https://")):
         raise ConfigError(
             f"[uplink] url: {config.uplink.url!r} must begin with http:// or https://"
+        )
+
+
+def _check_scorer(scorer: Scorer) -> None:
+    if scorer.enabled and not scorer.key_file:
+        raise ConfigError(
+            "[scorer] key_file: is empty; copy the brain's file `scorer.key` to this node, "
+            "mode 0600, and name it there"
         )
 
 

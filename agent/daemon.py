@@ -54,12 +54,15 @@ class Daemon:
         self._receiver = threading.Thread(target=self._receive, name="receive", daemon=True)
         self._recorder = threading.Thread(target=self._record, name="record", daemon=True)
         self._threads = [threading.Thread(target=self._sample, name="sample", daemon=True)]
-        if self.node.uplink is not None:
-            self._threads.append(
-                threading.Thread(
-                    target=self.node.uplink.run, args=(self._stop,), name="uplink", daemon=True
+        for name, work in (
+            ("uplink", self.node.uplink),
+            ("scoring", self.node.scoring),
+            ("delivery", self.node.delivery),
+        ):
+            if work is not None:
+                self._threads.append(
+                    threading.Thread(target=work.run, args=(self._stop,), name=name, daemon=True)
                 )
-            )
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; call it in the main thread."""

@@ -28,6 +28,8 @@ from .trace import JobTrace
 from .tracked import UNTOLD_RUN, Tracked
 
 if TYPE_CHECKING:
+    from .delivery import Delivery
+    from .scoring import Scoring
     from .uplink import Uplink
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -48,6 +50,8 @@ class Metrics:
         *,
         totals_ttl_seconds: float,
         peers: Sequence[str] = (),
+        scoring: Scoring | None = None,
+        delivery: Delivery | None = None,
     ) -> None:
         """Tell the state of the agent's parts, in the names of ``peers`` as well.
 
@@ -55,6 +59,7 @@ class Metrics:
         """
         self._sampler, self._registry, self._health = sampler, registry, health
         self._spool, self._uplink = spool, uplink
+        self._scoring, self._delivery = scoring, delivery
         self._totals_ttl = totals_ttl_seconds
         self._jobs, self._threads = JobSeries(live=True), ThreadSeries()
         self._peers = PeerSeries(peers)
@@ -79,11 +84,19 @@ class Metrics:
                 ("exits", lambda: add_exits(page, runs)),
                 ("spool", lambda: add_spool(page, self._spool)),
                 ("uplink", lambda: add_uplink(page, self._uplink)),
+                ("scorer", lambda: self._add_scorer(page, live + ended)),
                 ("agent", lambda: self._add_agent(page)),
             ):
                 self._collect(page, name, collect)
             self._pages_duplicates += page.duplicates
             return page.render(openmetrics)
+
+    def _add_scorer(self, page: Page, shown: Sequence[Shown]) -> None:
+        if self._scoring is not None:
+            from .scorer_metrics import add_anomalies, add_scorer
+
+            add_anomalies(page, shown)
+            add_scorer(page, self._scoring, self._delivery)
 
     def _put_threads(self, page: Page) -> None:
         lines = self._sampler.threads.lines

@@ -31,7 +31,24 @@ log = logging.getLogger(__name__)
 
 
 if TYPE_CHECKING:
+    from .delivery import Delivery
+    from .scoring import Scoring
     from .uplink import Uplink
+
+
+def _scoring(config: Config, spool: Spool) -> tuple[Scoring | None, Delivery | None]:
+    """What scores windows on this node, and what keeps its model that of the brain."""
+    if not config.scorer.enabled:
+        return None, None
+    from .scoring import Scoring
+
+    scoring = Scoring(config.scorer, spool.add)
+    if not config.uplink.url:
+        return scoring, None
+    from .delivery import Delivery
+
+    way = config.uplink
+    return scoring, Delivery(config.scorer, way, lambda: scoring.model, scoring.offer_model)
 
 
 def _uplink(config: Config, spool: Spool) -> Uplink | None:
@@ -60,6 +77,7 @@ class Node:
         self.config = config
         self.spool = spool
         self.uplink = _uplink(config, spool)
+        self.scoring, self.delivery = _scoring(config, spool)
         self.sampler = Sampler(config)
         self.registry = Registry(
             Rules(
@@ -80,6 +98,8 @@ class Node:
             self.uplink,
             totals_ttl_seconds=config.metrics.totals_ttl_seconds,
             peers=config.metrics.compat,
+            scoring=self.scoring,
+            delivery=self.delivery,
         )
         self._refusals = RefusalLog()
         self._trusted = frozenset((*config.hooks.trusted_uids, os.geteuid()))
@@ -152,7 +172,14 @@ class Node:
             contended_users=users[EventKind.CONTENTION],
             spool_failing=self.spool.failing,
             sampling_late=lost > taken,
+            anomaly_score=self._anomaly_score(),
         )
+
+    def _anomaly_score(self) -> float | None:
+        """The highest score of the jobs that run; None where none was scored."""
+        measured = (self.registry.measured_by(trace) for trace in self.sampler.jobs.values())
+        anomalies = (known.anomaly for known in measured if known is not None)
+        return max((found.score for found in anomalies if found is not None), default=None)
 
     def _user(self, trace: JobTrace) -> str:
         known = self.registry.measured_by(trace)
@@ -181,6 +208,8 @@ class Node:
     def _tell(self, messages: list[wire.Message]) -> None:
         if messages:
             self.spool.add(messages)
+        if self.scoring is not None:
+            self.scoring.hear(messages)
 
     def _count_sample(self, began: float, late_seconds: float) -> None:
         self._sampled_at = time.monotonic()
@@ -194,6 +223,9 @@ class Node:
         if known is None or (last is not None and last.samples == trace.samples):
             return []
         window = self.sampler.window(path, trace, known.run, known.node)
+        if window is not None and self.scoring is not None:
+            self.scoring.offer(known, window)
+            return []
         return [] if window is None else [window]
 
     def hear(self, datagrams: list[Datagram]) -> None:

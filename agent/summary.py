@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..jobs.events import TraceSummary
+from .anomaly import Anomaly
 from .sources import CPU_FAMILIES, LIMIT, OOM
 from .trace import JobTrace
 
@@ -29,4 +32,16 @@ def summarize(trace: JobTrace, started: float, ended: float) -> TraceSummary:
         cpu_waiting_seconds=values.get(_WAITING.format("cpu")),
         memory_waiting_seconds=values.get(_WAITING.format("memory")),
         io_waiting_seconds=values.get(_WAITING.format("io")),
+    )
+
+
+def with_anomaly(summary: TraceSummary, anomaly: Anomaly | None) -> TraceSummary:
+    """The summary with what the scorer told of the run's newest window; as it is without that."""
+    if anomaly is None:
+        return summary
+    return replace(
+        summary,
+        anomaly_score=anomaly.score,
+        anomaly_p=anomaly.p,
+        anomaly_model=anomaly.model,
     )

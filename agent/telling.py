@@ -6,7 +6,7 @@ import logging
 
 from ..jobs.events import EventKind, JobEvent, TraceSummary
 from ..jobs.exits import Exit, ExitKind
-from .summary import summarize
+from .summary import summarize, with_anomaly
 from .tracked import Tracked
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,8 @@ def summary_of(tracked: Tracked, ended: float) -> TraceSummary | None:
     if tracked.trace is None:
         return None
     try:
-        return summarize(tracked.trace, tracked.started_epoch or ended, ended)
+        summary = summarize(tracked.trace, tracked.started_epoch or ended, ended)
+        return with_anomaly(summary, tracked.anomaly)
     except Exception:  # the boundary between measuring and telling
         log.exception("the trace of %s could not be summarized", tracked.run.key)
         return None

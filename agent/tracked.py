@@ -8,6 +8,7 @@ from ..jobs.events import EventKind, JobEvent, JobFacts
 from ..jobs.exits import Exit
 from ..jobs.identity import Run
 from ..plugins.layout import JobPath
+from .anomaly import Anomaly
 from .trace import JobTrace
 
 UNTOLD_RUN = "0"  # the run of a job whose path and hooks tell none: its first, where Slurm counts
@@ -43,6 +44,7 @@ class Tracked:
     ended_epoch: float = 0.0
     end_heard: bool = False
     exit: Exit | None = None
+    anomaly: Anomaly | None = None  # of its newest window, where a model scored that
     warned: set[EventKind] = field(default_factory=set)
     looks: int = 0  # how often its processes were asked
     next_look: float = 0.0

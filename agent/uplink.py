@@ -81,24 +81,11 @@ class Uplink:
                 if not batch:
                     return
                 if connection is None:
-                    connection, token = self._connect()
+                    connection, token = connect(self._settings)
                 self._send(connection, token, batch)
         finally:
             if connection is not None:
                 connection.close()
-
-    def _connect(self) -> tuple[HTTPConnection, str]:
-        # Loaded here because an agent without a brain needs none of their 6 MB.
-        from http.client import HTTPConnection, HTTPSConnection
-
-        try:
-            file = self._settings.token_file
-            token = Path(file).read_text().strip() if file else ""
-        except (OSError, ValueError) as error:
-            raise UplinkError(f"[uplink] token_file cannot be read: {error}") from error
-        url = urlsplit(self._settings.url)
-        kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
-        return kind(url.hostname or "", url.port, timeout=TIMEOUT_SECONDS), token
 
     def _send(self, connection: HTTPConnection, token: str, batch: Sequence[Spooled]) -> None:
         try:
@@ -143,6 +130,21 @@ class Uplink:
         self.messages["accepted"] += accepted
         self.messages["duplicate"] += duplicates
         return rejected
+
+
+def connect(settings: Settings) -> tuple[HTTPConnection, str]:
+    """A connection to the brain, not yet opened, and its token; UplinkError without that."""
+    # Loaded here because an agent without a brain needs none of their 6 MB.
+    from http.client import HTTPConnection, HTTPSConnection
+
+    try:
+        file = settings.token_file
+        token = Path(file).read_text().strip() if file else ""
+    except (OSError, ValueError) as error:
+        raise UplinkError(f"[uplink] token_file cannot be read: {error}") from error
+    url = urlsplit(settings.url)
+    kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
+    return kind(url.hostname or "", url.port, timeout=TIMEOUT_SECONDS), token
 
 
 def read_answer(answer: bytes, sent: int) -> tuple[int, int, dict[int, str]]:

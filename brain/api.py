@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from ..jobs.version import VERSION
-from . import api_read, api_write, errors, panel, probes
+from . import api_cms, api_models, api_read, api_write, errors, panel, probes
 from .brain import assemble
 from .config import BrainConfig
 from .gate import Gate
@@ -39,7 +39,7 @@ def create_app(config: BrainConfig, watched: Schedulers | None = None) -> FastAP
         responses={"default": {"model": errors.ErrorBody, "description": "any error"}},
     )
     app.state.brain = brain
-    for part in (api_write, api_read, probes, panel):
+    for part in (api_write, api_read, api_cms, api_models, probes, panel):
         app.include_router(part.router)
     errors.install(app)
     app.add_middleware(Gate, policy=panel.POLICY)

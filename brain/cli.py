@@ -18,6 +18,7 @@ from .cli_output import as_json, print_json
 from .cli_predict import predict
 from .cli_report import reports
 from .cli_run import run
+from .cli_runs import learn_runs, score
 from .client import BadAnswer, Client, Unreachable, read_settings
 from .config import ConfigError
 from .store import StoreError
@@ -140,8 +141,10 @@ def doctor_command(agent: str, as_json: bool) -> None:
 
 
 main.add_command(backfill)
+learn.add_command(learn_runs)
 main.add_command(learn)
 main.add_command(predict)
 main.add_command(reports)
 main.add_command(run)
+main.add_command(score)
 main.add_command(sites)

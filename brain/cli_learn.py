@@ -90,7 +90,7 @@ def learn() -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write a report, one HTML file that stands alone.",
 )
-@click.option("--track/--no-track", default=True, show_default=True, help="Log to MLflow.")
+@click.option("--no-track", is_flag=True, help="Do not log to MLflow.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of chance.")
 @as_json
 def failures(
@@ -103,7 +103,7 @@ def failures(
     tune: int | None,
     study: Path | None,
     report: Path | None,
-    track: bool,
+    no_track: bool,
     seed: int,
     as_json: bool,
 ) -> None:
@@ -121,7 +121,7 @@ def failures(
         trials=tune or 0,
         study=study,
         report=report,
-        track=track,
+        track=not no_track,
         seed=seed,
     )
     with bad_input(), progress.bar() as tell:
@@ -149,6 +149,6 @@ def traces(config: Path) -> None:
         store.close()
     click.echo(
         f"{trained.path}: trained on {trained.windows} windows,"
-        f" {trained.left_out} of another shape left out",
+        f" {trained.left_out} of another shape left out; new runs are {trained.calibrated}",
         err=True,
     )

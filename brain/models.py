@@ -66,9 +66,9 @@ def _stamp(path: Path) -> int:
 
 
 def _load_failures(path: Path) -> Any:
-    from ..classifier.failures.model import FailureModel
+    from ..classifier.failures.model import FailureClassifier
 
-    return FailureModel.load(path)
+    return FailureClassifier.load(path)
 
 
 def _load_traces(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""The two secrets: one for agents that report, one for operators who act."""
+"""The secrets: for agents that report, for operators who act, and to sign models with."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 INGEST = "ingest"
 OPERATOR = "operator"
+SCORER_KEY = "scorer.key"  # nodes that score have a copy of it
 MIN_CHARACTERS = 16
 
 
@@ -26,10 +27,10 @@ class Tokens:
 
 
 def ensure(directory: Path) -> Tokens:
-    """Read both tokens, making those that are missing (mode 0600)."""
+    """Read both tokens, making those secrets that are missing (mode 0600)."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in (INGEST, OPERATOR):
+        for name in (INGEST, OPERATOR, SCORER_KEY):
             _make(directory / name)
     except OSError as error:
         raise TokenError(f"{error.filename}: cannot be made: {error.strerror}") from error

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import windows
+from ..jobs.identity import Run
+from ..jobs.windows import TraceWindow
+from . import runs, windows
 from .config import BrainConfig
 from .models import FAILURES, TRACES
 from .progress import Tell
@@ -73,6 +77,7 @@ class TraceTraining:
     path: Path
     windows: int
     left_out: int
+    calibrated: str  # what new runs are compared with, in words
 
 
 def train_failures(config: BrainConfig, wanted: Wanted, tell: Tell) -> FailureTraining:
@@ -83,7 +88,7 @@ def train_failures(config: BrainConfig, wanted: Wanted, tell: Tell) -> FailureTr
     history = history_of(config, wanted)
     path = wanted.out or config.store.models / FAILURES
     made: dict[str, Any] = {"arms": wanted.arms} if wanted.arms else {}
-    made |= {"label": wanted.label, "seed": wanted.seed}
+    made |= {"label": wanted.label, "seed": wanted.seed, "threads": os.cpu_count() or 1}
     made |= {"costs": Costs.from_dict(config.advice.costs.model_dump())}
     model = FailureClassifier(**made).fit(history, tell)
     tuned = _tune(model, history, wanted, tell) if wanted.trials else None
@@ -213,10 +218,21 @@ def train_traces(store: Store, models: Path) -> TraceTraining:
 
     with store.read() as db:
         healthy = list(windows.of_healthy_runs(db))
+        types = _types(db, healthy)
     alike = [
         window
         for window in healthy
         if (window.steps, window.features) == (healthy[-1].steps, healthy[-1].features)
     ]
-    TraceModel().fit(alike).save(models / TRACES)
-    return TraceTraining(models / TRACES, len(alike), len(healthy) - len(alike))
+    model = TraceModel().fit(alike, types=types)
+    model.save(models / TRACES)
+    calibration = model.calibration_
+    words = calibration.reference("", 1).words(calibration.criterion)
+    return TraceTraining(models / TRACES, len(alike), len(healthy) - len(alike), words)
+
+
+def _types(db: sqlite3.Connection, healthy: Sequence[TraceWindow]) -> dict[str, str]:
+    """The workflow of each run, which is the type of its job."""
+    owners = {owner for window in healthy for owner in window.owners if owner is not None}
+    known = ((key, runs.load(db, Run.from_key(key))) for key in owners)
+    return {key: record.facts.workflow for key, record in known if record is not None}

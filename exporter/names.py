@@ -100,6 +100,19 @@ _JOB_PRESSURE = tuple(
     for word, who in (("waiting", "some task of the job"), ("stalled", "all its tasks at once"))
 )
 
+_JOB_ANOMALY = (
+    _gauge(
+        "jobmend_job_anomaly_score",
+        "How odd the job's newest window is; higher is more abnormal.",
+        *JOB,
+    ),
+    _gauge(
+        "jobmend_job_anomaly_p_value",
+        "Share of healthy runs at least as odd (conformal p-value).",
+        *JOB,
+    ),
+)
+
 _THREADS = (
     _counter(
         "jobmend_thread_cpu_seconds_total", "What a hardware thread did, by mode.", "cpu", "mode"
@@ -148,6 +161,19 @@ _AGENT = (
     ),
     _counter("jobmend_agent_uplink_requests_total", "Requests to the brain by result.", "result"),
     _counter("jobmend_agent_uplink_messages_total", "Messages the brain answered.", "result"),
+    _gauge("jobmend_agent_scorer_up", "Does the scorer run (1), or not (0)."),
+    _gauge("jobmend_agent_scorer_model_info", "The model that windows are scored with.", "version"),
+    _gauge("jobmend_agent_scorer_resident_bytes", "Resident memory of the scorer."),
+    _counter("jobmend_agent_scorer_restarts_total", "Scorers started in place of one before."),
+    _counter("jobmend_agent_scorer_windows_total", "Windows by what became of them.", "result"),
+    _counter("jobmend_agent_scorer_wait_seconds_total", "Time windows waited for their scores."),
+    _counter("jobmend_agent_scorer_kept_windows_total", "Windows told to the brain.", "reason"),
+    _counter(
+        "jobmend_agent_scorer_passed_over_windows_total",
+        "Windows of abnormal and ailing runs beyond what a period may hold.",
+    ),
+    _counter("jobmend_agent_scorer_models_total", "Models by what the scorer did.", "result"),
+    _counter("jobmend_agent_scorer_fetches_total", "Questions to the brain for a model.", "result"),
     _counter("process_cpu_seconds_total", "CPU time of the agent."),
     _gauge("process_resident_memory_bytes", "Resident memory of the agent."),
     _gauge("process_start_time_seconds", "When the agent was started, epoch."),
@@ -163,6 +189,7 @@ FAMILIES: Mapping[str, Family] = {
         *_JOB_PROCESSES,
         *_JOB_IO,
         *_JOB_PRESSURE,
+        *_JOB_ANOMALY,
         *_THREADS,
         *_AGENT,
     )

@@ -69,6 +69,11 @@ class TraceSummary:
     cpu_waiting_seconds: float | None = None
     memory_waiting_seconds: float | None = None
     io_waiting_seconds: float | None = None
+    # Of the newest window that was scored on the node: score (higher is more abnormal), conformal
+    # p-value, and the version of the model that says so.
+    anomaly_score: float | None = None
+    anomaly_p: float | None = None
+    anomaly_model: str | None = None
 
     @property
     def cpu_seconds(self) -> float | None:

@@ -218,4 +218,7 @@ def _read_trace(fields: Fields) -> TraceSummary:
         cpu_waiting_seconds=amount("cpu_waiting_seconds"),
         memory_waiting_seconds=amount("memory_waiting_seconds"),
         io_waiting_seconds=amount("io_waiting_seconds"),
+        anomaly_score=amount("anomaly_score"),
+        anomaly_p=amount("anomaly_p"),
+        anomaly_model=fields.optional(fields.text, "anomaly_model"),
     )

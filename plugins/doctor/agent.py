@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import asking
+from . import asking, scorer
 from .findings import Check, Finding
 from .page import Page, parse
 
@@ -62,6 +62,7 @@ def examine(page: Page) -> list[Finding]:
         check_sampling(page),
         check_features(page),
         check_kept(page),
+        *scorer.examine(page),
     ]
 
 

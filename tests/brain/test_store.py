@@ -62,9 +62,10 @@ def test_tokens_are_made_once_for_their_owner_alone(tmp_path: Path) -> None:
     assert tokens.ensure(folder) == made
     assert made.ingest != made.operator
     assert len(made.operator) >= 40 and made.operator not in repr(made)
-    for name in ("ingest", "operator"):
+    names = ["ingest", "operator", "scorer.key"]
+    for name in names:
         assert (folder / name).stat().st_mode & 0o777 == 0o600
-    assert sorted(path.name for path in folder.iterdir()) == ["ingest", "operator"]
+    assert sorted(path.name for path in folder.iterdir()) == names
 
 
 def test_a_token_file_that_others_can_read_or_that_is_empty_is_refused(tmp_path: Path) -> None:

@@ -40,6 +40,18 @@ def of_the_brain() -> set[str]:
     return found
 
 
+@pytest.fixture(scope="module")
+def of_the_scorer() -> set[str]:
+    """The modules of the agent's scorer, a process of its own, that execute models with NumPy."""
+    graph = grimp.build_graph("jobmend", include_external_packages=True)
+    found = graph.find_downstream_modules("numpy")
+    return {name for name in found if name.startswith("jobmend.agent.")}
+
+
+def test_numpy_is_known_to_the_scorer_alone(of_the_scorer: set[str]) -> None:
+    assert {".".join(name.split(".")[:3]) for name in of_the_scorer} == {"jobmend.agent.scorer"}
+
+
 def imported_by(python: str, without: set[str]) -> set[str]:
     argv = [python, "-c", LIST_IMPORTED, *sorted(without)]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, cwd="/")
@@ -61,14 +73,15 @@ def test_the_bindings_are_known_to_the_brain_and_its_part_of_the_plugin(
 
 
 def test_the_node_side_imports_stdlib_psutil_and_prometheus_client_alone(
-    of_the_brain: set[str],
+    of_the_brain: set[str], of_the_scorer: set[str]
 ) -> None:
-    assert third_party(imported_by(sys.executable, of_the_brain)) == set()
+    without = of_the_brain | of_the_scorer
+    assert third_party(imported_by(sys.executable, without)) == set()
 
 
 @pytest.mark.py39
-def test_the_same_on_python_3_9(of_the_brain: set[str]) -> None:
+def test_the_same_on_python_3_9(of_the_brain: set[str], of_the_scorer: set[str]) -> None:
     local = ROOT / ".venv39" / "bin" / "python"
     if not local.exists():
         pytest.skip("no .venv39: make test builds it where there is a Python 3.9")
-    assert third_party(imported_by(str(local), of_the_brain)) == set()
+    assert third_party(imported_by(str(local), of_the_brain | of_the_scorer)) == set()

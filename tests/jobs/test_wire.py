@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from array import array
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -74,6 +75,14 @@ def test_an_event_of_before_slots_and_pids_is_read() -> None:
     assert "pid" not in wire.event_body(read)["facts"]
 
 
+def test_an_end_with_an_anomaly_survives_and_one_without_says_nothing_of_it() -> None:
+    assert EVENT.trace is not None
+    scored = replace(EVENT.trace, anomaly_score=2.5, anomaly_p=0.01, anomaly_model="0123abcd")
+    event = replace(EVENT, trace=scored)
+    assert wire.loads(wire.dumps(event)) == event
+    assert not [name for name in wire.event_body(EVENT)["trace"] if "anomaly" in name]
+
+
 def test_a_window_survives_the_wire_with_its_gaps() -> None:
     read = wire.loads(wire.dumps(window()))
     assert isinstance(read, TraceWindow)
@@ -105,6 +114,9 @@ def test_a_window_survives_the_wire_with_its_gaps() -> None:
         ({"exit__kind": "melted"}, "event.exit.kind", "melted"),
         ({"exit__code": 2**64}, "event.exit.code", "64 bits"),
         ({"trace__samples": -1}, "event.trace.samples", "negative"),
+        ({"trace__anomaly_score": "odd"}, "event.trace.anomaly_score", "a string, a number"),
+        ({"trace__anomaly_p": -0.1}, "event.trace.anomaly_p", "negative"),
+        ({"trace__anomaly_model": "v" * 257}, "event.trace.anomaly_model", "longer than 256"),
         ({"trace": "long"}, "event.trace", "an object is wanted"),
     ],
 )
