@@ -33,7 +33,7 @@ KIND = "failures"
 VERSION = 2
 STATE, WORDS = "model.json", "vocabulary.json"
 MIN_EXAMPLES = 50
-ARMS: Final = ("majority", "rules-cms", "logistic", "xgboost", "mixture", "blend")
+ARMS: Final = ("majority", "rules-cms", "logistic", "xgboost", "mixture")
 PARAMETERS: Final = ("splitting", "memory", "data_access")
 PARAMETER_ARM = "xgboost"
 MIN_OF_PARAMETER = 20  # tasks that changed it; fewer teach nothing
@@ -42,7 +42,7 @@ MIN_OF_PARAMETER = 20  # tasks that changed it; fewer teach nothing
 ASKED = 0.09
 LEAST_NOVEL = 0.02
 EVIDENCE = 5  # cells for and against
-RESAMPLES = 200  # of the bootstrap behind the intervals of the contest
+RESAMPLES = 100  # of the bootstrap behind the intervals of the contest
 PAST = 3
 
 Tell = Callable[[str, int, int], None]
