@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
+import numpy as np
+
 from .. import artifact
 from .arms import catalogue
 from .arms.arm import Arm, Floats
@@ -25,7 +27,7 @@ from .prediction import ABSTAIN, Prediction
 from .task import FailedTask, History
 from .trust.abstention import Choice, Costs, abstentions, choose
 from .trust.conformal import ALPHA
-from .trust.explanation import Explainer
+from .trust.explanation import Asked, Explainer
 from .trust.neighbours import Neighbours
 from .trust.novelty import Novelty, within
 
@@ -193,7 +195,9 @@ class FailureClassifier:
         """What it says about each task, with the evidence; it abstains where nothing failed."""
         if not tasks:
             return []
-        shares = self.predict_proba(tasks)
+        explainer = Explainer(self.action_.arm)
+        asked = [explainer.ask(task) for task in tasks]
+        shares = self.action_.calibration.apply(np.stack([one.probabilities for one in asked]))
         novelty = self.novelty_.p_values(tasks)
         choices = choose(shares, self.classes, self.costs, novelty <= self.novel_)
         sets = self.action_.sets.sets(shares)
@@ -201,6 +205,7 @@ class FailureClassifier:
         return [
             self._said(
                 task,
+                asked[row],
                 shares[row],
                 choices[row],
                 float(novelty[row]),
@@ -213,6 +218,7 @@ class FailureClassifier:
     def _said(
         self,
         task: FailedTask,
+        asked: Asked,
         shares: Floats,
         choice: Choice,
         novelty: float,
@@ -237,7 +243,7 @@ class FailureClassifier:
             novel=novel,
             unseen_codes=unseen.codes,
             unseen_sites=unseen.sites,
-            evidence=Explainer(self.action_.arm).weigh(task, answer.value, EVIDENCE),
+            evidence=asked.weigh(answer.value, EVIDENCE),
             past=self.neighbours_.nearest(task, PAST),
             parameters={name: self.parameters_[name].answer(row) for name, row in changes.items()},
         )

@@ -29,6 +29,11 @@ def run(name: str, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
     ("name", "words", "result"),
     [
         ("fit.py", ("--seconds", "0.5", "--events", "2000"), r"fit: \d+ fits, .* -?\d+\.\d{6}"),
+        (
+            "fit.py",
+            ("--seconds", "0.5", "--events", "2000", "--threads", "3"),
+            r"fit: \d+ fits, .* -?\d+\.\d{6}",
+        ),
         ("good_io.py", ("--seconds", "0.1", "--events", "50000"), r"good_io: \d+ .* bin 1\d"),
         ("bad_io.py", ("--seconds", "0.3", "--events", "50000"), r"bad_io: \d+ .* bin \d+"),
         ("allreduce.py", ("--seconds", "0.5"), r"allreduce: \d+ sums over 2 ranks, all right"),
@@ -103,3 +108,10 @@ def test_hang_computes_and_then_stands_still() -> None:
         hanging.kill()
     assert before > 0.3
     assert after - before <= 0.02
+
+
+def test_threads_do_not_change_the_fit() -> None:
+    words = ("--seconds", "0", "--events", "2000")
+    alone = run("fit.py", *words)
+    together = run("fit.py", *words, "--threads", "3")
+    assert alone.stdout.split("best")[1] == together.stdout.split("best")[1]

@@ -38,7 +38,7 @@ class CascadeArm:
         *,
         first: str = "acdc",
         resampling: Resampling = "none",
-        learning_rate: float = 0.1,
+        learning_rate: float | None = None,
         fewest: int = 5,
         seed: int = 0,
         threads: int = 1,

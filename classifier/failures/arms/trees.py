@@ -31,20 +31,23 @@ class Growth:
     How many rounds is found on the newest ``held_out`` share, which those trees do not see: they
     end ``patience`` rounds after the best. Then all tasks are fitted with that number of rounds,
     because the newest tell most about what comes. With ``patience=0`` all rounds are grown, once.
-    ``columns_share`` of the columns are tried for a tree, by themselves all or a thousand.
+    ``columns_share`` of the columns are tried for a tree. What is None has its usual value: all
+    columns, a learning rate of 0.1 and a patience of 5; and where rows are wide (see
+    :data:`COLUMNS`) a thousand columns, 0.3 and 0, because there the search for the number of
+    rounds would double the time, and trees that see few of the columns do not over-train in 100.
     ``leaf_weight`` is the least sum of hessians in a leaf, ``ridge`` the L2 penalty on leaves.
     """
 
     classes: int
     rounds: int = 100
     depth: int | None = None
-    learning_rate: float = 0.1
+    learning_rate: float | None = None
     max_bin: int = 32
     leaf_weight: float = 1.0
     rows_share: float = 1.0
     columns_share: float | None = None
     ridge: float = 1.0
-    patience: int = 5
+    patience: int | None = None
     held_out: float = 0.15
     resampling: Resampling = "none"
     seed: int = 0
@@ -54,9 +57,10 @@ class Growth:
         self, rows: Rows, labels: Labels, progress: Progress | None = None, copies: int = 1
     ) -> list[xgboost.Booster]:
         """``copies`` ensembles that differ by their seed, for rows in time order."""
-        total = self.rounds * (copies + bool(self.patience))
+        patience = self._patience(rows.shape[1])
+        total = self.rounds * (copies + bool(patience))
         tell = _Teller(progress, total)
-        rounds = self._best_rounds(rows, labels, tell) if self.patience else self.rounds
+        rounds = self._best_rounds(rows, labels, tell) if patience else self.rounds
         boosters = []
         for copy in range(copies):
             tell.begin(self.rounds * (total // self.rounds - copies + copy), self.rounds / rounds)
@@ -86,7 +90,8 @@ class Growth:
         sample = resample(rows, labels, "none" if alone else self.resampling, self.seed)
         callbacks: list[Any] = [tell]
         if newest is not None:
-            callbacks.append(xgboost.callback.EarlyStopping(rounds=self.patience))
+            patience = self._patience(rows.shape[1])
+            callbacks.append(xgboost.callback.EarlyStopping(rounds=patience))
         return xgboost.train(
             {**self.settings(rows.shape[1]), "seed": seed},
             self.data(sample.rows, sample.labels, sample.weights),
@@ -98,7 +103,7 @@ class Growth:
 
     def settings(self, width: int) -> dict[str, Any]:
         """In XGBoost's words, for rows of ``width`` columns."""
-        usual = COLUMNS / width if width >= 2 * COLUMNS else 1.0
+        wide = _is_wide(width)
         several = self.classes > 2
         softmax = {"objective": "multi:softprob", "num_class": self.classes}
         return {
@@ -106,14 +111,19 @@ class Growth:
             "eval_metric": "mlogloss" if several else "logloss",
             "tree_method": "hist",
             "max_depth": self.depth or (4 if several else 3),
-            "eta": self.learning_rate,
+            "eta": self.learning_rate or (0.3 if wide else 0.1),
             "max_bin": self.max_bin,
             "min_child_weight": self.leaf_weight,
             "subsample": self.rows_share,
-            "colsample_bytree": self.columns_share or usual,
+            "colsample_bytree": self.columns_share or (COLUMNS / width if wide else 1.0),
             "lambda": self.ridge,
             "nthread": self.threads,
         }
+
+    def _patience(self, width: int) -> int:
+        if self.patience is None:
+            return 0 if _is_wide(width) else 5
+        return self.patience
 
     def data(self, rows: Rows, labels: Any = None, weights: Any = None) -> xgboost.DMatrix:
         """Rows as XGBoost wants them; a zero is absent."""
@@ -140,6 +150,10 @@ class Growth:
         if said.shape[1] != self.classes:
             raise ValueError("trees of other classes")
         return booster
+
+
+def _is_wide(width: int) -> bool:
+    return width >= 2 * COLUMNS
 
 
 class _Teller(xgboost.callback.TrainingCallback):  # type: ignore[misc]

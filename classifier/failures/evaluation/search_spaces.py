@@ -17,11 +17,15 @@ from ..matrix import BLOCKS
 
 @dataclass(frozen=True)
 class Real:
-    """A real number from ``low`` to ``high``; ``log``: even in its logarithm."""
+    """A real number from ``low`` to ``high``; ``log``: even in its logarithm.
+
+    ``usual`` is what an arm takes that was made with None.
+    """
 
     low: float
     high: float
     log: bool = False
+    usual: float | None = None
 
     def draw(self, trial: BaseTrial, name: str) -> float:
         """The trial's value."""
@@ -30,7 +34,8 @@ class Real:
 
     def word(self, value: object) -> float | None:
         """``value`` as the study keeps it; None where it lies outside."""
-        return value if isinstance(value, float) and self.low <= value <= self.high else None
+        held = self.usual if value is None else value
+        return held if isinstance(held, float) and self.low <= held <= self.high else None
 
 
 @dataclass(frozen=True)
@@ -109,11 +114,11 @@ SPACES: Final[Mapping[str, Space]] = {
     },
     "xgboost": {
         "depth": Whole(2, 8, usual=4),
-        "learning_rate": Real(0.02, 0.3, log=True),
+        "learning_rate": Real(0.02, 0.3, log=True, usual=0.1),
         "leaf_weight": Real(0.3, 30.0, log=True),
         "ridge": Real(0.1, 100.0, log=True),
         "rows_share": Real(0.5, 1.0),
-        "columns_share": Real(0.1, 1.0, log=True),
+        "columns_share": Real(0.1, 1.0, log=True, usual=1.0),
         "blocks": _BLOCKS,
         "fewest": _FEWEST,
         "resampling": _RESAMPLING,
@@ -127,7 +132,7 @@ SPACES: Final[Mapping[str, Space]] = {
         "resampling": _RESAMPLING,
     },
     "cascade": {
-        "learning_rate": Real(0.02, 0.3, log=True),
+        "learning_rate": Real(0.02, 0.3, log=True, usual=0.1),
         "fewest": _FEWEST,
         "resampling": _RESAMPLING,
     },

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
@@ -24,7 +24,6 @@ from ..task import Cell, FailedTask
 MOST_GROUPS: Final = 10  # that are left out one at a time, the largest: each costs a prediction
 LEAST = 1e-3  # log-odds; less is no reason
 
-Reasons = tuple[Floats, Callable[[int], str]]  # weights, and each reason in words
 Group = Column  # failures of one code, of one site or of both, at one status
 
 
@@ -41,13 +40,75 @@ class Contributing(Protocol):
 
 
 class Explainer:
-    """Explains what ``arm`` says."""
+    """Asks an arm about a task, and explains what it says."""
 
     def __init__(self, arm: Arm) -> None:
         """Keep the arm, which is fitted."""
         self.arm = arm
 
+    def ask(self, task: FailedTask) -> Asked:
+        """What the arm says of ``task``, before calibration, with what explains it."""
+        told = self._told(task) if isinstance(self.arm, Contributing) else None
+        return told or self._occluded(task)
+
     def weigh(self, task: FailedTask, action: str, n: int = 5) -> tuple[Weighed, ...]:
+        """:meth:`Asked.weigh` of ``task``."""
+        return self.ask(task).weigh(action, n)
+
+    def _told(self, task: FailedTask) -> Asked | None:
+        """What the arm's own contributions say; None where its columns have no meaning."""
+        told: Any = self.arm.contributions([task])  # type: ignore[attr-defined]
+        if not len(told.columns):
+            return None
+        values = np.asarray(told.values[0, :, :-1], dtype=np.float64)
+        said = self.arm.predict_proba([task])[0]
+        vocabulary: Vocabulary = self.arm.table_.vocabulary  # type: ignore[attr-defined]
+        row = encode([task], vocabulary)
+        counts = dict(zip(row.indices.tolist(), row.data.tolist(), strict=True))
+        columns = told.columns
+
+        def weights(place: int) -> Floats:
+            if len(values) < 3:
+                return np.asarray(values[place], dtype=np.float64)
+            rest = said.copy()  # against the others as they stand, each by its share of the rest
+            rest[place] = 0.0
+            against = rest @ values / max(rest.sum(), 1e-12)
+            return np.asarray(values[place] - against, dtype=np.float64)
+
+        def words(reason: int) -> str:
+            number = int(columns[reason])
+            return _in_words(vocabulary.column(number), counts.get(number))
+
+        return Asked(self.arm, said, weights, words)
+
+    def _occluded(self, task: FailedTask) -> Asked:
+        """What the log-odds lose where a group of failures had not been."""
+        groups = _groups(task)
+        variants = [replace(task, cells=_without(task, group)) for group, _ in groups]
+        said = self.arm.predict_proba([task, *variants])
+        odds = _log_odds(said)
+        return Asked(
+            self.arm,
+            said[0],
+            lambda place: odds[0, place] - odds[1:, place],
+            lambda reason: _in_words(*groups[reason]),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What an arm says of a task: ``probabilities [classes]``, and its reasons.
+
+    ``weights(place)`` are those of all reasons for the class at that place, ``words(reason)`` what
+    one of them is.
+    """
+
+    arm: Arm
+    probabilities: Floats
+    weights: Callable[[int], Floats]
+    words: Callable[[int], str]
+
+    def weigh(self, action: str, n: int = 5) -> tuple[Weighed, ...]:
         """The ``n`` strongest reasons for ``action`` and the ``n`` strongest against, by weight.
 
         Weights are changes of the log-odds of the action, before calibration. ValueError where
@@ -55,47 +116,12 @@ class Explainer:
         """
         if action not in self.arm.classes_:
             raise ValueError(f"{action!r} is none of the actions that {self.arm.name} knows")
-        place = self.arm.classes_.index(action)
-        reasons = self._told(task, place) if isinstance(self.arm, Contributing) else None
-        return _strongest(self._occluded(task, place) if reasons is None else reasons, n)
-
-    def _told(self, task: FailedTask, place: int) -> Reasons | None:
-        """What the arm's own contributions say; None where its columns have no meaning."""
-        told: Any = self.arm.contributions([task])  # type: ignore[attr-defined]
-        if not len(told.columns):
-            return None
-        values = np.asarray(told.values[0, :, :-1], dtype=np.float64)
-        weights = values[place]
-        if len(values) > 2:  # against the others as they stand, each by its share of the rest
-            rest = self.arm.predict_proba([task])[0].copy()
-            rest[place] = 0.0
-            weights = weights - rest @ values / max(rest.sum(), 1e-12)
-        vocabulary: Vocabulary = self.arm.table_.vocabulary  # type: ignore[attr-defined]
-        row = encode([task], vocabulary)
-        counts = dict(zip(row.indices.tolist(), row.data.tolist(), strict=True))
-        columns = told.columns
-
-        def words(reason: int) -> str:
-            number = int(columns[reason])
-            return _in_words(vocabulary.column(number), counts.get(number))
-
-        return weights, words
-
-    def _occluded(self, task: FailedTask, place: int) -> Reasons:
-        """What the log-odds lose where a group of failures had not been."""
-        groups = _groups(task)
-        variants = [replace(task, cells=_without(task, group)) for group, _ in groups]
-        odds = _log_odds(self.arm.predict_proba([task, *variants])[:, place])
-        return odds[0] - odds[1:], lambda reason: _in_words(*groups[reason])
-
-
-def _strongest(reasons: Reasons, n: int) -> tuple[Weighed, ...]:
-    weights, words = reasons
-    ranked = [int(at) for at in np.argsort(-np.abs(weights)) if abs(weights[at]) >= LEAST]
-    speaks_for = [at for at in ranked if weights[at] > 0][:n]
-    against = [at for at in ranked if weights[at] < 0][:n]
-    told = sorted([*speaks_for, *against], key=lambda at: -abs(weights[at]))
-    return tuple(Weighed(words(at), float(weights[at])) for at in told)
+        weights = self.weights(self.arm.classes_.index(action))
+        ranked = [int(at) for at in np.argsort(-np.abs(weights)) if abs(weights[at]) >= LEAST]
+        speaks_for = [at for at in ranked if weights[at] > 0][:n]
+        against = [at for at in ranked if weights[at] < 0][:n]
+        told = sorted([*speaks_for, *against], key=lambda at: -abs(weights[at]))
+        return tuple(Weighed(self.words(at), float(weights[at])) for at in told)
 
 
 def _log_odds(p: Floats) -> Floats:

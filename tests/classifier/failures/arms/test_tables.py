@@ -108,7 +108,7 @@ def test_contributions_add_up_to_what_is_said(classes: int) -> None:
 def test_progress_rises_to_its_end(copies: int) -> None:
     heard: list[tuple[int, int]] = []
     rows = Table.learn(TASKS).rows(TASKS)
-    growth = Growth(3, rounds=30, learning_rate=0.5)
+    growth = Growth(3, rounds=30, learning_rate=0.5, patience=5)
     boosters = growth.grow(rows, NUMBERS, lambda done, total: heard.append((done, total)), copies)
     done, totals = zip(*heard, strict=True)
     assert len(boosters) == copies
