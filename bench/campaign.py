@@ -33,6 +33,7 @@ from rich.table import Table
 ENDED = ("verified", "failed", "rejected", "expired")
 POLL_SECONDS = 1.0  # a brain that is asked more often disturbs the jobs on a small machine
 ROUNDS = 2  # recommendations followed per workflow
+QUICK = ("--arms", "majority,xgboost", "--examples", "1500", "--no-track")  # no contest to wait for
 
 
 @dataclass
@@ -204,7 +205,7 @@ def local_campaign(options: argparse.Namespace, talk: Console) -> list[Row]:
         with Stand(root, cluster="local", schedulers=schedulers, sample_seconds=0.2) as stand:
             say_where(stand, talk, options.measured)
             campaign = Campaign(stand, LocalSubmitter(stand), talk)
-            stand.command("learn", "failures", "--config", str(stand.brain_config))
+            stand.command("learn", "failures", "--config", str(stand.brain_config), *QUICK)
             rows = campaign.play(healthy(), "healthy work", 90)
             if options.measured:
                 stand.command("learn", "traces", "--config", str(stand.brain_config))
