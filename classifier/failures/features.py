@@ -1,7 +1,7 @@
 """The summary block of the failure matrix: a task's failures as a whole, and what is told beside.
 
-What is told beside comes with the task (:mod:`.records` says what our own store tells); what the
-counts themselves say is worked out here.
+What is told beside comes with the task (:mod:`.history.records` says what our own store tells);
+what the counts themselves say is worked out here.
 """
 
 from __future__ import annotations

@@ -171,7 +171,8 @@ def _matrix(
 def calibration(said: Said, classes: Sequence[str], *, synthetic: bool) -> Any:
     """Reliability of each class in bins of equal mass, and how many tasks have which probability.
 
-    The names carry the expected calibration error, see :func:`~.scores.calibration_error`.
+    The names carry the expected calibration error:
+    :func:`~..evaluation.scores.calibration_error`.
     """
     figure, axes = style.canvas(
         "Calibration: probability said against share that was so",
@@ -200,7 +201,7 @@ def calibration(said: Said, classes: Sequence[str], *, synthetic: bool) -> Any:
 def reliability(so: NDArray[np.bool_], given: Floats) -> tuple[Floats, Floats, Indices]:
     """Mean probability, share that was so and number of tasks, in bins of equal mass.
 
-    Equal probabilities fall into one bin, as in :func:`~.scores.calibration_error`.
+    Equal probabilities fall into one bin, as in :func:`~..evaluation.scores.calibration_error`.
     """
     inner = np.unique(np.quantile(given, np.linspace(0, 1, ECE_BINS + 1)[1:-1]))
     which = np.searchsorted(inner, given, side="left")

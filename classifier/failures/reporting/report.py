@@ -1,6 +1,6 @@
 """A report as one HTML file that stands alone: no script, nothing loaded, pictures inside.
 
-What the sections hold is put together in :mod:`.reporting`; here is how it is written down.
+What the sections hold is put together in :mod:`.assembly`; here is how it is written down.
 """
 
 from __future__ import annotations

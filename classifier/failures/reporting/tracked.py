@@ -23,7 +23,7 @@ def run_of(
 ) -> Run:
     """The run of ``model``, fitted on ``history`` and saved in ``directory``.
 
-    ``sha256`` is :func:`~.digest.digest` of the history's tasks.
+    ``sha256`` is :func:`~..history.digest.digest` of the history's tasks.
     """
     about = model.about_
     params = {name: value for name, value in model.get_params().items() if name != "params"}

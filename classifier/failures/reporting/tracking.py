@@ -57,7 +57,7 @@ class Run:
     name: str
     model: Path  # a directory that FailureClassifier.save() wrote
     example: str
-    digest: str  # of the history, see :mod:`.digest`
+    digest: str  # of the history, see :mod:`..history.digest`
     params: Mapping[str, object]
     metrics: Mapping[str, float]
     report: bytes

@@ -1,7 +1,7 @@
 """Synthetic history, third part: failures of tasks, drawn from the latent causes.
 
 The draws are made so that the posterior of the cause is an exact finite sum
-(:mod:`.synthetic_posterior`); ``docs/synthetic-history.md`` has the formulas.
+(:mod:`.posterior`); ``docs/synthetic-history.md`` has the formulas.
 """
 
 from __future__ import annotations

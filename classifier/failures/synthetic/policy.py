@@ -111,7 +111,7 @@ def value_table(parameter: str) -> Floats:
 
 
 def classes_of(parameter: str) -> tuple[str, ...]:
-    """The class each of :func:`values` belongs to, in the words of :mod:`.labels`."""
+    """The class each of :func:`values` belongs to, in the words of :mod:`..labels`."""
     scheme = SCHEMES[parameter]  # reads one field, so that all may hold the value
     return tuple(
         scheme(Decision(ACTIONS[0], splitting=value, memory=value, data_access=value))

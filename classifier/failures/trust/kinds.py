@@ -3,7 +3,7 @@
 Given the kind, the failures by code are Dirichlet-multinomial (the same kind shows as a burst of
 one code here and of another there), and each fact falls into a bin. Fitted by expectation and
 maximisation (Dempster, Laird and Rubin 1977). It is leaner than the mixture that predicts
-(:mod:`.arms.latent`): it does not look at which sites they are, because a new site is no new kind.
+(:mod:`..arms.latent`): it does not look at which sites they are, because a new site is no new kind.
 """
 
 from __future__ import annotations
