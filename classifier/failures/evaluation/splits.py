@@ -21,6 +21,8 @@ from ..task import FailedTask
 
 Indices = NDArray[np.intp]
 
+MANY, FEW = 50, 10  # tasks, and workflows that so many tasks cannot be of
+
 
 @dataclass(frozen=True, eq=False)
 class Fold:
@@ -57,9 +59,16 @@ def workflow_of(name: str) -> str:
 
 
 def workflows(tasks: Sequence[FailedTask]) -> Indices:
-    """The number of each task's workflow, counted from 0."""
+    """The number of each task's workflow, counted from 0.
+
+    Where the names of many tasks tell only a few workflows, their first part is no workflow but
+    something above it, and each task is taken for one.
+    """
     names = np.array([workflow_of(task.name) for task in tasks], dtype=object)
-    return np.unique(names, return_inverse=True)[1].astype(np.intp)
+    groups = np.unique(names, return_inverse=True)[1].astype(np.intp)
+    if len(tasks) >= MANY and groups.max() + 1 < FEW:
+        return np.arange(len(tasks), dtype=np.intp)
+    return groups
 
 
 def stratified(

@@ -178,3 +178,11 @@ def test_nothing_ever_leaks(rows: list[tuple[int, float | None, str]], asked: in
             assert "give" in str(error)
         else:
             assert_nothing_leaks(tasks, folds)
+
+
+def test_names_that_all_begin_alike_tell_no_workflow() -> None:
+    alike = [FailedTask(f"/cms/task-{number}", {}) for number in range(60)]
+    assert len(np.unique(workflows(alike))) == 60
+    assert len(np.unique(workflows(alike[:20]))) == 1
+    told = [FailedTask(f"/wf-{number // 2}/task-{number}", {}) for number in range(60)]
+    assert len(np.unique(workflows(told))) == 30
