@@ -113,7 +113,7 @@ def _tune(model: FailureClassifier, history: History, wanted: Wanted, tell: Tell
     folds = splits.expanding(tasks, windows=TUNING_WINDOWS)
     problem = tuning.Problem(
         champion,
-        lambda **params: catalogue.make(champion, **{"seed": wanted.seed, **params}),
+        lambda name, **params: catalogue.make(name, seed=wanted.seed, **params),
         search_spaces.SPACES[champion],
         tasks,
         labels,

@@ -151,6 +151,23 @@ def test_what_is_missing_is_named(
     assert (no_model.exit_code, "nowhere" in no_model.stderr) == (1, True)
 
 
+def test_the_champion_is_tuned_and_the_study_goes_on_where_it_was(
+    jobmend: Jobmend, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    study, page = tmp_path / "study.db", tmp_path / "tuned.html"
+    given = ("learn", "failures", "--history", files[0], "--out", tmp_path / "out", "--no-track")
+    words = (*given, "--arms", "majority,xgboost", "--study", study)
+    done = jobmend(*words, "--tune", 2, "--report", page)
+    assert done.exit_code == 0, done.output
+    assert "tun" in page.read_text().lower()
+    kept = study.stat().st_size
+    assert jobmend(*words, "--tune", 2).exit_code == 0
+    assert study.stat().st_size == kept  # both trials were there
+    wrong = jobmend(*words[:-1], page, "--tune", 2)
+    assert (wrong.exit_code, str(page) in wrong.stderr) == (1, True)
+    assert "Traceback" not in wrong.stderr
+
+
 def test_without_a_history_it_learns_from_made_up_workflows_and_says_so(jobmend: Jobmend) -> None:
     done = jobmend(
         "learn",
