@@ -28,12 +28,11 @@ from jobmend.classifier.failures.arms import catalogue
 from jobmend.classifier.failures.evaluation.comparison import (
     Comparison,
     Make,
-    Posterior,
     compare,
     pooled,
 )
 from jobmend.classifier.failures.evaluation.intervals import Interval, over_folds
-from jobmend.classifier.failures.evaluation.scores import SUMMARY, Said, align, score
+from jobmend.classifier.failures.evaluation.scores import SUMMARY, Posterior, Said, align, score
 from jobmend.classifier.failures.evaluation.splits import newest
 from jobmend.classifier.failures.labels import SCHEMES
 from jobmend.classifier.failures.resampling import RESAMPLINGS

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from ..classifier.failures.labels import PARTS_ONLY
 from ..jobs.actions import Action, Recommendation
 from ..jobs.cms_words import WORDS
 from ..jobs.text import printable
@@ -18,7 +19,6 @@ SPECIAL = "special"  # the console's action whose parameter says which it is
 ALL_STEPS = "AllSteps"  # parameters for every task; our workflows have no tasks of their own
 
 _SPECIAL_WORDS = frozenset({"by-pass", "force-complete", "on-hold"})
-_PER_TASK = frozenset({"acdc", "recovery"})
 
 
 class ActionDocument(BaseModel):
@@ -69,4 +69,4 @@ def parameters(action: Action, word: str) -> dict[str, Any]:
         "nodes_avoid": list(action.nodes_avoid),
     }
     told = {name: value for name, value in given.items() if value}
-    return {ALL_STEPS: told} if word in _PER_TASK else told
+    return {ALL_STEPS: told} if word in PARTS_ONLY else told

@@ -90,23 +90,23 @@ def train_failures(config: BrainConfig, wanted: Wanted, tell: Tell) -> FailureTr
     made: dict[str, Any] = {"arms": wanted.arms} if wanted.arms else {}
     made |= {"label": wanted.label, "seed": wanted.seed, "threads": os.cpu_count() or 1}
     made |= {"costs": Costs.from_dict(config.advice.costs.model_dump())}
+    tuned = None
+    if wanted.trials:
+        champion = FailureClassifier(**made).contest(history, tell).champion
+        tuned = _tune(champion, history, wanted, tell)
+        made |= {"params": {champion: tuned.params}} if tuned is not None else {}
     model = FailureClassifier(**made).fit(history, tell)
-    tuned = _tune(model, history, wanted, tell) if wanted.trials else None
-    if tuned is not None:
-        champion = model.about_.champion
-        model = FailureClassifier(**made, params={champion: tuned.params}).fit(history, tell)
     model.save(path)
     notes = _publish(config, wanted, path, model, history, tuned)
     return FailureTraining(path, _words(model), _summary(path, model), notes)
 
 
-def _tune(model: FailureClassifier, history: History, wanted: Wanted, tell: Tell) -> Tuned | None:
+def _tune(champion: str, history: History, wanted: Wanted, tell: Tell) -> Tuned | None:
     """Search the champion's parameters; None where it has none."""
     from ..classifier.failures.arms import catalogue
     from ..classifier.failures.evaluation import search_spaces, splits, tuning
     from ..classifier.failures.model import usable
 
-    champion = model.about_.champion
     if champion not in search_spaces.SPACES:
         return None
     tasks, labels = usable(history, wanted.label)

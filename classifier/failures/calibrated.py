@@ -13,9 +13,10 @@ from ..artifact import ArtifactError
 from .arms import catalogue
 from .arms.arm import Arm, Floats
 from .evaluation import splits
+from .evaluation.scores import align
 from .prediction import Answer
 from .task import FailedTask
-from .trust.calibration import FLOOR, Calibration, Labels
+from .trust.calibration import Calibration, Labels
 from .trust.conformal import ConformalSets
 
 FOLDS = 5
@@ -57,7 +58,7 @@ class CalibratedArm:
         for fold in folds:
             twin = make().fit([tasks[i] for i in fold.train], [labels[i] for i in fold.train])
             told = twin.predict_proba([tasks[i] for i in fold.test])
-            held_out[fold.test] = in_order(told, twin.classes_, classes)
+            held_out[fold.test] = align(told, twin.classes_, classes)
             step()
         honest = _calibrated_apart(held_out, numbers, [fold.test for fold in folds])
         sets = ConformalSets.fit(honest, numbers, alpha)
@@ -113,10 +114,3 @@ def _calibrated_apart(held_out: Floats, numbers: Labels, parts: Sequence[Labels]
         others = np.setdiff1d(np.concatenate(parts), part)
         honest[part] = Calibration.fit(held_out[others], numbers[others]).apply(held_out[part])
     return honest
-
-
-def in_order(told: Floats, classes: Sequence[str], wanted: Sequence[str]) -> Floats:
-    """The columns ``classes`` of ``told`` in the order ``wanted``; a class it never saw has 0."""
-    full = np.full((len(told), len(wanted)), FLOOR)
-    full[:, np.searchsorted(wanted, classes)] = told
-    return np.asarray(full / full.sum(axis=1, keepdims=True), dtype=np.float64)

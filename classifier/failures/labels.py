@@ -6,11 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from ...jobs.actions import ActionKind
+from ...jobs.cms_words import KINDS
 from .task import Decision
 
 DEFAULT = "default"  # the parameter was left as it was
 OTHER = "other"
-PARTS_ONLY = frozenset({"acdc", "recovery", "recover"})  # only the failed parts run again
+# Only the failed parts run again.
+PARTS_ONLY = frozenset(word for word, kind in KINDS.items() if kind is ActionKind.RECOVER)
 
 MANY_TIMES: Final = 20  # splitting from here on is one class: few did it, and all to the utmost
 _GIGABYTE = 1000.0  # requests are written in MB

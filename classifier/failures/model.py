@@ -108,13 +108,8 @@ class FailureClassifier:
 
     def fit(self, history: History, tell: Tell = lambda what, done, total: None) -> Self:
         """Learn from a history; ValueError says what it lacks. ``tell`` hears of the progress."""
-        tasks, labels = usable(history, self.label)
+        tasks, labels = self._learnable(history)
         shares = Counter(labels)
-        if len(tasks) < MIN_EXAMPLES or len(shares) < 2:
-            raise ValueError(
-                f"{history.origin}: {len(tasks)} decided tasks with {len(shares)} different "
-                f"answers: at least {MIN_EXAMPLES} with 2 are needed to train on"
-            )
         self.comparison_ = self._compete(tasks, labels, tell)
         champion = self.comparison_.champion
         self.action_, self.held_out_ = self._fit_arm(champion, tasks, labels, tell)
@@ -141,6 +136,21 @@ class FailureClassifier:
             self.comparison_.table(resamples=RESAMPLES),
         )
         return self
+
+    def contest(self, history: History, tell: Tell = lambda what, done, total: None) -> Comparison:
+        """How the arms do on the newest tasks, without training any for good; ValueError as fit."""
+        return self._compete(*self._learnable(history), tell)
+
+    def _learnable(self, history: History) -> tuple[list[FailedTask], list[str]]:
+        """The tasks and answers to learn from; ValueError where they are too few."""
+        tasks, labels = usable(history, self.label)
+        different = len(set(labels))
+        if len(tasks) < MIN_EXAMPLES or different < 2:
+            raise ValueError(
+                f"{history.origin}: {len(tasks)} decided tasks with {different} different "
+                f"answers: at least {MIN_EXAMPLES} with 2 are needed to train on"
+            )
+        return tasks, labels
 
     def _compete(
         self, tasks: Sequence[FailedTask], labels: Sequence[str], tell: Tell

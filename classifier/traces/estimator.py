@@ -130,6 +130,15 @@ def rows_of(values: NDArray[Any], there: Mask) -> NDArray[Any]:
     return values[there].reshape(int(there.sum()), values.shape[2] * values.shape[3])
 
 
+def to_learn(values: Floats, mask: Mask) -> Floats:
+    """``[rows, steps * features]`` of all measured threads; ValueError where there is none."""
+    values, mask = measured(values, mask)
+    there = present(mask)
+    if not there.any():
+        raise ValueError("no window with a measured thread: there is nothing to learn from")
+    return np.asarray(rows_of(values, there))
+
+
 def mean_errors(errors: Scores, mask: Mask) -> Scores:
     """``[windows, threads]``: the mean of ``errors`` over what was measured; NaN where nothing."""
     count = mask.sum(axis=(2, 3))

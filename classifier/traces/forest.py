@@ -17,6 +17,7 @@ from .estimator import (
     measured,
     present,
     rows_of,
+    to_learn,
 )
 from .normalise import Floats, Mask
 
@@ -54,12 +55,8 @@ class IsolationForest:
         """Learn from all measured threads; neither ``validation`` nor ``progress`` is needed."""
         from sklearn.ensemble import IsolationForest as Forest
 
-        values, mask = measured(values, mask)
-        there = present(mask)
-        if not there.any():
-            raise ValueError("no window with a measured thread: there is nothing to learn from")
+        rows = to_learn(values, mask)
         self.shape_ = values.shape[2], values.shape[3]
-        rows = rows_of(values, there)
         grown = Forest(n_estimators=self.trees, random_state=self.seed).fit(rows)
         self.learned_ = _arrays([tree.tree_ for tree in grown.estimators_], grown.max_samples_)
         return self

@@ -16,9 +16,9 @@ from .estimator import (
     check,
     in_blocks,
     mean_errors,
-    measured,
     present,
     rows_of,
+    to_learn,
 )
 from .normalise import Floats, Mask
 
@@ -69,12 +69,9 @@ class Simple:
         progress: Progress | None = None,
     ) -> Self:
         """Learn from all measured threads; neither ``validation`` nor ``progress`` is needed."""
-        values, mask = measured(values, mask)
-        there = present(mask)
-        if not there.any():
-            raise ValueError("no window with a measured thread: there is nothing to learn from")
+        rows = to_learn(values, mask)
         self.shape_ = values.shape[2], values.shape[3]
-        self.learned_ = self.learn(rows_of(values, there))
+        self.learned_ = self.learn(rows)
         return self
 
     def score_samples(self, values: Floats, mask: Mask) -> Scores:

@@ -15,12 +15,14 @@ import tomllib
 from jobmend.brain.config import (
     BrainConfig,
     ConfigError,
+    CostsConfig,
     HTCondorConfig,
     SlurmConfig,
     parse_config,
     read_config,
     split_address,
 )
+from jobmend.classifier.failures.trust.abstention import Costs
 from jobmend.plugins.local.settings import default_state_dir
 
 SHIPPED = Path(__file__).parents[2] / "etc" / "brain.toml"
@@ -85,6 +87,10 @@ def test_addresses() -> None:
     for text in ("", ":80", "host", "host:", "host:x", "host:70000", "host:-1"):
         with pytest.raises(ValueError, match="host:port"):
             split_address(text)
+
+
+def test_the_costs_are_those_of_the_classifier() -> None:
+    assert Costs.from_dict(CostsConfig().model_dump()) == Costs()
 
 
 def test_the_shipped_file_shows_every_key_with_its_default() -> None:

@@ -13,7 +13,7 @@ from ..task import FailedTask
 from .arm import Arm, Floats
 from .boosted import BoostedArm
 from .cascade import part
-from .keeping import classes_of, damaged, json_bytes, unfitted
+from .keeping import classes_of, damaged, json_bytes, params_of, unfitted
 from .labelled import floored, numbered
 from .linear import LogisticArm
 from .mixture import MixtureArm
@@ -59,8 +59,7 @@ class BlendArm:
 
     def get_params(self) -> dict[str, Any]:
         """What it was made with, by name; JSON values."""
-        kept = {name: value for name, value in vars(self).items() if not name.endswith("_")}
-        return {**kept, "members": list(self.members)}
+        return params_of(self)
 
     def fit(self, tasks: Sequence[FailedTask], labels: Sequence[str]) -> Self:
         """Learn from tasks in time order; ValueError says what they lack."""

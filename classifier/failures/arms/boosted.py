@@ -63,11 +63,15 @@ class BoostedArm(TableArm):
         progress: Progress | None = None,
     ) -> None:
         """``progress`` hears how many rounds are done; it changes nothing of what is learned."""
-        self.blocks = tuple(blocks)
-        self.fewest = fewest
-        self.counts: Counts = counts
-        self.scaling: Scaling = scaling
-        self.resampling: Resampling = resampling
+        super().__init__(
+            blocks=blocks,
+            fewest=fewest,
+            counts=counts,
+            scaling=scaling,
+            resampling=resampling,
+            seed=seed,
+            threads=threads,
+        )
         self.rounds = rounds
         self.depth = depth
         self.learning_rate = learning_rate
@@ -78,8 +82,6 @@ class BoostedArm(TableArm):
         self.ridge = ridge
         self.patience = patience
         self.held_out = held_out
-        self.seed = seed
-        self.threads = threads
         self.progress_ = progress
 
     def growth(self) -> Growth:

@@ -12,7 +12,7 @@ from ..resampling import Resampling
 from ..task import FailedTask
 from .arm import Floats
 from .boosted import BoostedArm
-from .keeping import classes_of, damaged, json_bytes, unfitted
+from .keeping import classes_of, damaged, json_bytes, params_of, unfitted
 from .labelled import floored, numbered
 
 REST = " rest"  # no answer begins with a space
@@ -53,7 +53,7 @@ class CascadeArm:
 
     def get_params(self) -> dict[str, Any]:
         """What it was made with, by name; JSON values."""
-        return {name: value for name, value in vars(self).items() if not name.endswith("_")}
+        return params_of(self)
 
     def fit(self, tasks: Sequence[FailedTask], labels: Sequence[str]) -> Self:
         """Learn both questions from tasks in time order; ValueError says what they lack."""

@@ -98,16 +98,18 @@ class ForestArm(TreesArm):
         threads: int = 1,
     ) -> None:
         """``leaf``: fewest tasks in a leaf; ``columns_share``: of the columns tried at a split."""
-        self.blocks = tuple(blocks)
-        self.fewest = fewest
-        self.counts: Counts = counts
-        self.scaling: Scaling = scaling
-        self.resampling: Resampling = resampling
+        super().__init__(
+            blocks=blocks,
+            fewest=fewest,
+            counts=counts,
+            scaling=scaling,
+            resampling=resampling,
+            seed=seed,
+            threads=threads,
+        )
         self.trees = trees
         self.leaf = leaf
         self.columns_share = columns_share
-        self.seed = seed
-        self.threads = threads
 
     def _make(self) -> RandomForestClassifier:
         return RandomForestClassifier(
@@ -135,24 +137,24 @@ class GradientBoostingArm(TreesArm):
         rounds: int = 100,
         leaves: int = 8,
         learning_rate: float = 0.05,
-        patience: int = 5,
         seed: int = 0,
         threads: int = 1,
     ) -> None:
-        """``patience``: rounds without gain on a held-out tenth, after which it stops."""
+        """All ``rounds`` are grown, of trees with ``leaves`` at most."""
         if "cells" in blocks:
             raise ValueError(f"the arm {self.name} is dense: blocks without {BLOCKS[0]!r}, please")
-        self.blocks = tuple(blocks)
-        self.fewest = fewest
-        self.counts: Counts = counts
-        self.scaling: Scaling = scaling
-        self.resampling: Resampling = resampling
+        super().__init__(
+            blocks=blocks,
+            fewest=fewest,
+            counts=counts,
+            scaling=scaling,
+            resampling=resampling,
+            seed=seed,
+            threads=threads,
+        )
         self.rounds = rounds
         self.leaves = leaves
         self.learning_rate = learning_rate
-        self.patience = patience
-        self.seed = seed
-        self.threads = threads
 
     def _make(self) -> HistGradientBoostingClassifier:
         return HistGradientBoostingClassifier(

@@ -33,6 +33,12 @@ def damaged(name: str, *more: type[Exception]) -> Iterator[None]:
         ) from error
 
 
+def params_of(arm: object) -> dict[str, Any]:
+    """What ``arm`` was made with, by name, as JSON values: its attributes that nobody learned."""
+    kept = {name: value for name, value in vars(arm).items() if not name.endswith("_")}
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in kept.items()}
+
+
 def json_bytes(document: Mapping[str, Any]) -> bytes:
     """``document`` as JSON."""
     return json.dumps(document).encode()

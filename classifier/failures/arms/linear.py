@@ -46,15 +46,17 @@ class LinearArm(TableArm):
         threads: int = 1,
     ) -> None:
         """``strength``: inverse of the L2 penalty; ``fewest``: tasks that a column needs."""
-        self.blocks = tuple(blocks)
-        self.fewest = fewest
-        self.counts: Counts = counts
-        self.scaling: Scaling = scaling
-        self.resampling: Resampling = resampling
+        super().__init__(
+            blocks=blocks,
+            fewest=fewest,
+            counts=counts,
+            scaling=scaling,
+            resampling=resampling,
+            seed=seed,
+            threads=threads,
+        )
         self.strength = self.usual_strength if strength is None else strength
         self.iterations = iterations
-        self.seed = seed
-        self.threads = threads
 
     usual_strength: ClassVar[float] = 1.0
 

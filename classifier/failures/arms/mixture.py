@@ -24,7 +24,7 @@ from ..matrix import STATUSES, Block, Vocabulary, encode
 from ..resampling import Resampling
 from ..task import FailedTask
 from .arm import Floats
-from .keeping import classes_of, damaged, json_bytes, npz_arrays, npz_bytes, unfitted
+from .keeping import classes_of, damaged, json_bytes, npz_arrays, npz_bytes, params_of, unfitted
 from .labelled import floored, numbered
 from .latent import LatentCauses, Seen, Sizes, Tally
 from .policy import Policy
@@ -81,8 +81,7 @@ class MixtureArm:
 
     def get_params(self) -> dict[str, Any]:
         """What it was made with, by name; JSON values."""
-        kept = {name: value for name, value in vars(self).items() if not name.endswith("_")}
-        return {**kept, "causes": list(self.causes)}
+        return params_of(self)
 
     def _growth(self) -> Growth:
         params = self.get_params()

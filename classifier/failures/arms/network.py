@@ -54,11 +54,15 @@ class NetworkArm(TableArm):
         threads: int = 1,
     ) -> None:
         """``decay``: of the weights, decoupled from the gradient (AdamW)."""
-        self.blocks = tuple(blocks)
-        self.fewest = fewest
-        self.counts: Counts = counts
-        self.scaling: Scaling = scaling
-        self.resampling: Resampling = resampling
+        super().__init__(
+            blocks=blocks,
+            fewest=fewest,
+            counts=counts,
+            scaling=scaling,
+            resampling=resampling,
+            seed=seed,
+            threads=threads,
+        )
         self.hidden = hidden
         self.dropout = dropout
         self.epochs = epochs
@@ -66,8 +70,6 @@ class NetworkArm(TableArm):
         self.batch = batch
         self.learning_rate = learning_rate
         self.decay = decay
-        self.seed = seed
-        self.threads = threads
 
     def _learn(self, rows: Rows, labels: Labels) -> None:
         split = len(labels) - int(HELD_OUT * len(labels))

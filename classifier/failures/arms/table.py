@@ -17,7 +17,7 @@ from ..matrix import BLOCKS, Block, Vocabulary, encode
 from ..resampling import NARROW, Resampling, Rows, Sample, resample
 from ..task import FailedTask
 from .arm import Floats
-from .keeping import classes_of, damaged, json_bytes, npz_arrays, npz_bytes, unfitted
+from .keeping import classes_of, damaged, json_bytes, npz_arrays, npz_bytes, params_of, unfitted
 from .labelled import Labels, floored, numbered
 
 Counts = Literal["raw", "log"]
@@ -134,19 +134,30 @@ class TableArm:
     name: ClassVar[str]
     classes_: tuple[str, ...]
     table_: Table
-    # Keyword parameters of every such arm; a subclass keeps them in its constructor.
-    blocks: Sequence[Block]
-    fewest: int
-    counts: Counts
-    scaling: Scaling
-    resampling: Resampling
-    seed: int
-    threads: int
+
+    def __init__(
+        self,
+        *,
+        blocks: Sequence[Block],
+        fewest: int,
+        counts: Counts,
+        scaling: Scaling,
+        resampling: Resampling,
+        seed: int,
+        threads: int,
+    ) -> None:
+        """Keep what every such arm is made with; ``fewest``: tasks that a column needs."""
+        self.blocks = tuple(blocks)
+        self.fewest = fewest
+        self.counts: Counts = counts
+        self.scaling: Scaling = scaling
+        self.resampling: Resampling = resampling
+        self.seed = seed
+        self.threads = threads
 
     def get_params(self) -> dict[str, Any]:
         """What it was made with, by name; JSON values."""
-        kept = {name: value for name, value in vars(self).items() if not name.endswith("_")}
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in kept.items()}
+        return params_of(self)
 
     def fit(self, tasks: Sequence[FailedTask], labels: Sequence[str]) -> Self:
         """Learn from tasks in time order; ValueError says what they lack."""

@@ -21,7 +21,7 @@ from ..arms.arm import Arm
 from ..task import FailedTask
 from .intervals import CONFIDENCE, Interval, mean_over_tasks, over_tasks
 from .results import FIGURES, ArmResult, FoldResult, figure
-from .scores import PER_CLASS, SUMMARY, Floats, Said, align, score
+from .scores import PER_CLASS, SUMMARY, Floats, Posterior, Said, align, score
 from .splits import Fold, Indices, workflows
 
 LOG = logging.getLogger(__name__)
@@ -30,14 +30,6 @@ BOOTSTRAPPED = tuple(name for name in SUMMARY if name not in ("ks", "closeness")
 
 Make = Callable[[], Arm]
 Progress = Callable[[int, int, str], None]  # steps done, steps in all, what comes next
-
-
-@dataclass(frozen=True, eq=False)
-class Posterior:
-    """The best possible answer where the data is generated: ``probabilities [tasks, classes]``."""
-
-    probabilities: Floats
-    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,14 @@ ECE_BINS = 15
 
 
 @dataclass(frozen=True, eq=False)
+class Posterior:
+    """The best possible answer where the data is generated: ``probabilities [tasks, classes]``."""
+
+    probabilities: Floats
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Said:
     """What was said of some tasks: ``probabilities [tasks, classes]``, ``labels`` as columns."""
 

@@ -18,9 +18,9 @@ import numpy as np
 
 from ....jobs.text import printable
 from ..arms.boosted import BoostedArm
-from ..evaluation.comparison import Comparison, Posterior
+from ..evaluation.comparison import Comparison
 from ..evaluation.learning_curve import LearningCurve
-from ..evaluation.scores import Said, align
+from ..evaluation.scores import Posterior, Said, align
 from ..evaluation.splits import Indices
 from ..history.digest import digest
 from ..labels import SCHEMES

@@ -17,6 +17,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ....jobs.identity import SiteStatus
+from ..evaluation.scores import Posterior
 from ..task import Cell, Decision, FailedTask, History
 from .causes import CAUSES
 from .draws import Cells, Ints, Observed, categorical, draw
@@ -37,14 +38,6 @@ Floats = NDArray[np.float64]
 TASKS: Final = 7_582  # as many as the published history that the label shares are like
 EPOCH: Final = 1_735_689_600.0  # 2025-01-01
 _DAY = 86_400.0
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """P(class | task): ``probabilities`` is ``[tasks, classes]``, rows sum to 1."""
-
-    probabilities: Floats
-    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)

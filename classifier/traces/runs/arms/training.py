@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...devices import one_thread
 from .arm import Floats, Progress
 from .deep import SMALLEST_VARIANCE, DeepEncoder
 
@@ -28,17 +28,6 @@ class Learned:
     variance: Floats
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Small layers gain nothing from more threads, and sums keep their order."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def train(
     encoder: DeepEncoder, inputs: Floats, mask: NDArray[np.bool_], progress: Progress | None
 ) -> Learned:
@@ -51,7 +40,7 @@ def train(
     order = rng.permutation(len(inputs))[:MAX_ROWS]
     held = max(1, int(HELD_OUT * len(order)))
     parts = [(torch.from_numpy(inputs[p]), torch.from_numpy(mask[p])) for p in _cut(order, held)]
-    with _one_thread(), torch.random.fork_rng():
+    with one_thread(), torch.random.fork_rng():
         torch.manual_seed(encoder.seed)
         layers = _begin(encoder)
         best = [[tensor.detach().clone() for tensor in pair] for pair in layers]

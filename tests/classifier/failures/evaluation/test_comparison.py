@@ -16,10 +16,10 @@ from jobmend.classifier.failures.arms.arm import Floats
 from jobmend.classifier.failures.evaluation.comparison import (
     Comparison,
     Make,
-    Posterior,
     compare,
     pooled,
 )
+from jobmend.classifier.failures.evaluation.scores import Posterior
 from jobmend.classifier.failures.evaluation.splits import newest, stratified
 from jobmend.classifier.failures.task import FailedTask
 

@@ -12,8 +12,8 @@ import numpy as np
 import optuna
 import pytest
 
-from jobmend.classifier.failures.evaluation.comparison import Posterior
 from jobmend.classifier.failures.evaluation.learning_curve import LearningCurve
+from jobmend.classifier.failures.evaluation.scores import Posterior
 from jobmend.classifier.failures.evaluation.tuning import Tuned
 from jobmend.classifier.failures.model import FailureClassifier
 from jobmend.classifier.failures.reporting import plots_style
