@@ -158,5 +158,81 @@ CREATE INDEX runs_by_end ON runs (ended);
 CREATE INDEX runs_owed ON runs (cluster, scheduler, ended) WHERE NOT accounted;
 """
 
+# The learning loop: turns and their steps, champions and what they were made of, what waits for a
+# person, what persons said (append-only), drift of each turn.
+_THIRD = """
+CREATE TABLE turns (
+    id TEXT PRIMARY KEY,
+    subject TEXT NOT NULL,
+    begun REAL NOT NULL,
+    ended REAL,
+    state TEXT NOT NULL,
+    body TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX turns_by_subject ON turns (subject, begun);
+
+CREATE TABLE turn_steps (
+    turn TEXT NOT NULL REFERENCES turns (id),
+    step TEXT NOT NULL,
+    begun REAL NOT NULL,
+    seconds REAL NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (turn, step)
+) WITHOUT ROWID;
+
+CREATE TABLE champions (
+    subject TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    digest TEXT NOT NULL,
+    turn TEXT NOT NULL,
+    promoted REAL NOT NULL,
+    why TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (subject, number)
+) WITHOUT ROWID;
+CREATE INDEX champions_by_digest ON champions (digest);
+
+CREATE TABLE quarantine (
+    subject TEXT NOT NULL,
+    key TEXT NOT NULL,
+    turn TEXT NOT NULL,
+    time REAL NOT NULL,
+    since REAL NOT NULL,
+    kind TEXT NOT NULL,
+    p REAL,
+    reason TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('waiting', 'normal', 'anomaly', 'ignored')),
+    label TEXT NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (subject, key)
+) WITHOUT ROWID;
+CREATE INDEX quarantine_by_state ON quarantine (subject, state, since);
+
+CREATE TABLE vettings (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    time REAL NOT NULL,
+    who TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    key TEXT NOT NULL,
+    before TEXT NOT NULL,
+    after TEXT NOT NULL,
+    label TEXT NOT NULL
+);
+CREATE INDEX vettings_by_key ON vettings (subject, key);
+CREATE TRIGGER vettings_are_kept BEFORE DELETE ON vettings
+    BEGIN SELECT RAISE(ABORT, 'vettings are append-only'); END;
+CREATE TRIGGER vettings_are_final BEFORE UPDATE ON vettings
+    BEGIN SELECT RAISE(ABORT, 'vettings are append-only'); END;
+
+CREATE TABLE drifts (
+    turn TEXT NOT NULL REFERENCES turns (id),
+    feature TEXT NOT NULL,
+    psi REAL,
+    ks REAL,
+    p REAL,
+    PRIMARY KEY (turn, feature)
+) WITHOUT ROWID;
+"""
+
 # A store of version n has had the first n of these; a new one gets them all.
-STEPS = (_FIRST, _SECOND)
+STEPS = (_FIRST, _SECOND, _THIRD)

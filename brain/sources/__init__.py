@@ -1,0 +1,1 @@
+"""Where traces to learn from come from: the archive, or a Prometheus-compatible server."""
