@@ -20,6 +20,8 @@ pytestmark = pytest.mark.rpm
 
 LIBRARY = "/usr/lib/jobmend"
 DOCS = "/usr/share/doc/jobmend-"
+# For the hosts of Prometheus and Grafana.
+WATCHED = ("/usr/share/jobmend/prometheus/", "/usr/share/jobmend/grafana/")
 # What is laid out beside sources and folders: mode, and `c` for a configuration that stays.
 FILES = {
     "jobmend": {
@@ -84,7 +86,11 @@ def test_files_and_modes(name: str, packages: Packages) -> None:
     folders = {path: mode for path, mode in found.items() if mode.startswith("d")}
     assert set(folders.values()) <= {"drwxr-xr-x"}
     others = {path: mode for path, mode in found.items() if path not in (*sources, *folders)}
-    shown = {path: "-rw-r--r--" for path in others if path.endswith(".example") or DOCS in path}
+    shown = {
+        path: "-rw-r--r--"
+        for path in others
+        if path.endswith(".example") or path.startswith((DOCS, *WATCHED))
+    }
     assert others == {**FILES[name], **shown}
 
 
@@ -94,6 +100,10 @@ def test_every_example_and_page_is_shown(packages: Packages) -> None:
         assert f"{DOCS}{VERSION}/docs/{page.name}" in found
     for example in (ROOT / "etc").rglob("*.example"):
         assert f"/usr/share/jobmend/{example.relative_to(ROOT / 'etc')}" in found
+    for folder in ("prometheus", "grafana"):
+        there = (ROOT / "etc" / folder).rglob("*.*")
+        shipped = {f"/usr/share/jobmend/{path.relative_to(ROOT / 'etc')}" for path in there}
+        assert shipped and shipped <= found
 
 
 def test_every_source_of_the_node_side_is_in_one_package(packages: Packages) -> None:
