@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..jobs.actions import Advice, Recommendation, State
+from ..jobs.actions import Recommendation, State
 from ..jobs.identity import SiteStatus, Workflow
 from ..jobs.records import RunRecord, WorkflowRecord
 from ..jobs.windows import TraceWindow
@@ -53,18 +53,17 @@ def judge(
         workflows.mark_judged(db, workflow, changed)
         if known or recommendations.last_of(db, workflow) != last:
             return None  # said already, or decided since it was looked at
-        return _replace(db, workflow, advice, facts, now)
+        _expire(db, last, now)
+        if advice is None:
+            return None
+        return recommendations.propose(db, workflow, advice, facts, now, models.digests)
 
 
-def _replace(
-    db: sqlite3.Connection, workflow: Workflow, advice: Advice | None, facts: str, now: float
-) -> Recommendation | None:
-    last = recommendations.last_of(db, workflow)
+def _expire(db: sqlite3.Connection, last: tuple[Recommendation, str] | None, now: float) -> None:
     if last and last[0].state is State.PROPOSED:
         recommendations.move(
             db, last[0], State.EXPIRED, now=now, who="brain", detail="the facts have changed"
         )
-    return recommendations.propose(db, workflow, advice, facts, now) if advice else None
 
 
 def build_record(

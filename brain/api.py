@@ -9,7 +9,17 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from ..jobs.version import VERSION
-from . import api_cms, api_models, api_read, api_write, errors, panel, probes
+from . import (
+    api_champions,
+    api_cms,
+    api_models,
+    api_read,
+    api_vetting,
+    api_write,
+    errors,
+    panel,
+    probes,
+)
 from .brain import assemble
 from .config import BrainConfig
 from .gate import Gate
@@ -39,7 +49,8 @@ def create_app(config: BrainConfig, watched: Schedulers | None = None) -> FastAP
         responses={"default": {"model": errors.ErrorBody, "description": "any error"}},
     )
     app.state.brain = brain
-    for part in (api_write, api_read, api_cms, api_models, probes, panel):
+    routes = (api_write, api_read, api_champions, api_vetting, api_cms, api_models, probes)
+    for part in (*routes, *panel.PARTS):
         app.include_router(part.router)
     errors.install(app)
     app.add_middleware(Gate, policy=panel.POLICY)

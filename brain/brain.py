@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from . import schedulers, tokens
 from .acting import Acting
+from .archiving import Archiving, Bounds
 from .backfill import Backfill
 from .config import BrainConfig
 from .metrics import BrainMetrics
 from .models import ModelShelf
 from .schedulers import Schedulers
+from .sources.archive import Archive
 from .store import Store
 from .tokens import Tokens
 from .watcher import Watcher
@@ -56,7 +58,11 @@ def assemble(
     found = schedulers.build(config.schedulers) if watched is None else watched
     secrets = tokens.ensure(config.store.tokens)
     store = Store(config.store.path)
-    metrics, shelf = BrainMetrics(store), ModelShelf(config.store.models)
+    metrics, shelf = BrainMetrics(store, clock), ModelShelf(config.store.models)
+    archive = Archive(config.store.archive)
+    metrics.keeps(archive)
+    bounds = Bounds(config.learning.archive_days, config.learning.archive_bytes)
+    archiving = Archiving(store, archive, bounds, clock, metrics.archived)
     return Brain(
         config=config,
         store=store,
@@ -65,6 +71,6 @@ def assemble(
         backfill=Backfill(store, found, clock, config.store.max_windows, metrics.ingested),
         metrics=metrics,
         shelf=shelf,
-        watcher=Watcher(store, found, shelf, metrics, config, clock),
+        watcher=Watcher(store, found, shelf, metrics, archiving, config, clock),
         clock=clock,
     )

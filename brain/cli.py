@@ -12,13 +12,16 @@ from ..jobs.text import printable
 from ..jobs.version import VERSION
 from ..plugins.doctor import report
 from . import doctor, tables
+from .cli_explain import explain
 from .cli_history import backfill, sites
-from .cli_learn import learn
+from .cli_models import models
 from .cli_output import as_json, print_json
 from .cli_predict import predict
 from .cli_report import reports
 from .cli_run import run
 from .cli_runs import learn_runs, score
+from .cli_turn import learn
+from .cli_vet import vet
 from .client import BadAnswer, Client, Unreachable, read_settings
 from .config import ConfigError
 from .store import StoreError
@@ -141,10 +144,13 @@ def doctor_command(agent: str, as_json: bool) -> None:
 
 
 main.add_command(backfill)
+main.add_command(explain)
 learn.add_command(learn_runs)
 main.add_command(learn)
+main.add_command(models)
 main.add_command(predict)
 main.add_command(reports)
 main.add_command(run)
 main.add_command(score)
 main.add_command(sites)
+main.add_command(vet)

@@ -1,4 +1,4 @@
-"""``jobmend learn``: training models on the brain's machine."""
+"""``jobmend learn failures`` and ``traces``: training one model by hand, on the brain's machine."""
 
 from __future__ import annotations
 
@@ -51,12 +51,7 @@ def bad_input() -> Iterator[None]:
         raise BadInput(f"{error.filename}: {error.strerror}") from error
 
 
-@click.group()
-def learn() -> None:
-    """Train the models the brain judges with, on the brain's machine."""
-
-
-@learn.command()
+@click.command()
 @config_option
 @history_option
 @click.option(
@@ -135,7 +130,7 @@ def failures(
         tables.show(failure_tables.contest(trained.summary.arms))
 
 
-@learn.command()
+@click.command()
 @config_option
 def traces(config: Path) -> None:
     """Train the trace model on stored windows of runs that ended well."""

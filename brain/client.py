@@ -26,6 +26,9 @@ from .answers import (
 )
 from .backfill import Progress
 from .config import ConfigError, StoreConfig
+from .lineage import Lineage
+from .standings import ChampionEntry, ChampionList, ModelList
+from .vetting_answers import VettingDetail, VettingList
 
 DEFAULT_URL = "http://127.0.0.1:8807"
 FILES = (Path("~/.config/jobmend.toml"), Path("/etc/jobmend/client.toml"))
@@ -126,6 +129,22 @@ class Client:
         order: dict[str, object] = {"cluster": cluster, "scheduler": scheduler, "since": since}
         return self._post(Progress, "backfill", order)
 
+    def models(self) -> ModelList:
+        """Champion and challenger of each subject."""
+        return self._get(ModelList, "models")
+
+    def champions(self, subject: str) -> ChampionList:
+        """The champions of a subject, newest first."""
+        return self._get(ChampionList, f"models/{subject}/history")
+
+    def roll_back(self, subject: str, to: int | None, why: str) -> ChampionEntry:
+        """Put a champion of before in use again."""
+        return self._post(ChampionEntry, f"models/{subject}/rollback", {"to": to, "why": why})
+
+    def lineage(self, id: int) -> Lineage:
+        """Where the models that judged a recommendation come from."""
+        return self._get(Lineage, f"recommendations/{id}/lineage")
+
     def status(self) -> Status:
         """How the brain does."""
         return self._get(Status, "status")
@@ -138,7 +157,24 @@ class Client:
         """Turn a proposal down."""
         return self._post(Recommendation, f"recommendations/{id}/reject", {"why": why})
 
-    def _get(self, kind: type[_Answer], path: str, **query: str | None) -> _Answer:
+    def vetting(self, **wanted: str | None) -> VettingList:
+        """Items in quarantine: ``subject``, ``state``, ``kind``, ``turn``, ``name``, ``limit``."""
+        return self._get(VettingList, "vetting", **wanted)
+
+    def vetting_item(self, subject: str, key: str) -> VettingDetail:
+        """One item with its evidence."""
+        return self._get(VettingDetail, f"vetting/{subject}/item", key=key)
+
+    def vet(self, subject: str, keys: list[str], state: str, label: str) -> VettingList:
+        """Say of items that they are normal, an anomaly with a label, or to be ignored."""
+        order: dict[str, object] = {"keys": keys, "state": state, "label": label}
+        return self._post(VettingList, f"vetting/{subject}/decision", order)
+
+    def unvet(self, subject: str, keys: list[str]) -> VettingList:
+        """Take the last words on items back."""
+        return self._post(VettingList, f"vetting/{subject}/undo", {"keys": keys})
+
+    def _get(self, kind: type[_Answer], path: str, /, **query: str | None) -> _Answer:
         wanted = {name: value for name, value in query.items() if value is not None}
         return self._ask(kind, "GET", path, params=wanted)
 

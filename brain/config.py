@@ -43,6 +43,7 @@ class ServerConfig(_Section):
     """Where the API and the panel are served."""
 
     listen: str = "127.0.0.1:8807"
+    prometheus: str = ""
 
     @field_validator("listen")
     @classmethod
@@ -61,6 +62,7 @@ class StoreConfig(_Section):
 
     path: Path = Path("/var/lib/jobmend/brain.db")
     models: Path = Path("/var/lib/jobmend/models")
+    archive: Path = Path("/var/lib/jobmend/archive")
     tokens: Path = Path("/var/lib/jobmend/tokens")
     max_windows: int = Field(default=5000, ge=1)
 
@@ -90,10 +92,48 @@ class AdviceConfig(_Section):
     costs: CostsConfig = CostsConfig()
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+Length = Annotated[float, Field(gt=0, lt=1e15, allow_inf_nan=False)]  # of time, or of files
+
+
 class LearningConfig(_Section):
-    """How models are trained."""
+    """How models are trained, compared and kept; times are in seconds where not said otherwise."""
 
     mlflow: str = ""
+    source: str = "archive"
+    days: Length = 14
+    period_seconds: Length = 86400
+    arms_traces: tuple[str, ...] = (
+        "autoencoder",
+        "autoencoder-graph",
+        "variational",
+        "pca",
+        "isolation-forest",
+    )
+    arms_failures: tuple[str, ...] = ("majority", "rules-cms", "logistic", "xgboost", "mixture")
+    replay: int = Field(default=2000, ge=0)
+    max_examples: int = Field(default=20000, ge=100)
+    margin: Share = 0.02
+    shadow_turns: int = Field(default=1, ge=0, le=100)
+    novel_p: Share = 0.01
+    novel_share: Share = 0.3
+    band: Length = 3.0
+    kept_turns: int = Field(default=7, ge=1)
+    disk_bytes: Length = 5e9
+    turn_minutes: Length = 120
+    resume_seconds: float = Field(default=21600, ge=0, allow_inf_nan=False)
+    seed: int = Field(default=0, ge=0)
+    archive_days: Length = 30
+    archive_bytes: Length = 2e10
+
+    @field_validator("arms_traces", "arms_failures")
+    @classmethod
+    def _are_arms(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value or len(set(value)) < len(value):
+            raise ValueError("at least one arm is wanted, and none twice")
+        if not all(re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) for name in value):
+            raise ValueError("names of arms are lower-case letters, digits and hyphens")
+        return value
 
 
 class LocalConfig(_Section):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sqlite3
 from collections.abc import Iterable, Iterator
 
@@ -16,14 +17,23 @@ DECIDED = (State.APPROVED, State.APPLIED, State.VERIFIED)
 MEGABYTE = 1000 * 1000
 
 
-def history(db: sqlite3.Connection, site_window_seconds: float) -> History:
-    """Every approved recommendation as a decided task, oldest first.
+def history(
+    db: sqlite3.Connection,
+    site_window_seconds: float,
+    since: float = -math.inf,
+    until: float = math.inf,
+) -> History:
+    """Every approved recommendation of ``[since, until)`` as a decided task, oldest first.
 
     An action that did not help teaches nothing about what would have, nor does a rejection: both
     are left out.
     """
     decided = [one for state in DECIDED for one in recommendations.in_state(db, state)]
-    wanted = [one for one in decided if one.outcome is not Outcome.FAILURE]
+    wanted = [
+        one
+        for one in decided
+        if one.outcome is not Outcome.FAILURE and since <= one.created < until
+    ]
     wanted.sort(key=lambda one: (one.created, one.id))
     return History(list(_tasks(db, wanted, site_window_seconds)), "decisions on this cluster")
 

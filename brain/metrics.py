@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 
 from prometheus_client import (
     CollectorRegistry,
@@ -13,21 +14,25 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily
 
 from ..jobs.identity import Site
-from . import outages, recommendations, runs, site_spells
+from . import learning_metrics, outages, recommendations, runs, site_spells
+from .archive_metrics import ArchiveGauges
 from .ingest import Receipt
+from .run_metrics import RunGauges
+from .sources.archive import Archive
 from .store import Store
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+STAGES = ("sites", "judge", "expire", "verify", "archive")  # of the watcher's round
 
 
 class BrainMetrics:
     """Counters in a registry of their own; gauges are read from the store at each scrape."""
 
-    def __init__(self, store: Store) -> None:
-        """Register all metrics, so that each is there from the start."""
+    def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
+        """Register all metrics, so that each is there from the start; ``clock`` tells the epoch."""
         disable_created_metrics()  # a second series for each counter, which nobody reads
         self._registry = CollectorRegistry()
-        self._registry.register(_StoreGauges(store))
+        self._registry.register(_StoreGauges(store, clock))
         self._messages = Counter(
             "jobmend_brain_messages",
             "Messages that were ingested, by what became of them.",
@@ -50,10 +55,30 @@ class BrainMetrics:
         )
         self._round_errors = Counter(
             "jobmend_brain_round_errors",
-            "Failures while judging sites and workflows, expiring or verifying.",
+            "Failures while judging sites and workflows, expiring, verifying or archiving.",
             ["stage"],
             registry=self._registry,
         )
+        for stage in STAGES:
+            self._round_errors.labels(stage)
+        self._archived = Counter(
+            "jobmend_brain_archive_windows",
+            "Trace windows that were archived.",
+            registry=self._registry,
+        )
+
+    def keeps(self, archive: Archive) -> None:
+        """Tell of this archive too."""
+        self._registry.register(ArchiveGauges(archive))
+
+    def archived(self, windows: int) -> None:
+        """Count windows that were archived."""
+        self._archived.inc(windows)
+
+    def watches(self, cluster: str, scheduler: str) -> None:
+        """Have the counters of this scheduler from the start: a rate needs the 0 before the 1."""
+        self._poll_errors.labels(cluster, scheduler)
+        self._node_poll_errors.labels(cluster, scheduler)
 
     def ingested(self, receipt: Receipt) -> None:
         """Count a batch."""
@@ -79,8 +104,10 @@ class BrainMetrics:
 
 
 class _StoreGauges:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
         self._store = store
+        self._clock = clock
+        self._runs = RunGauges()
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         return ()
@@ -89,6 +116,8 @@ class _StoreGauges:
         with self._store.read() as db:
             by_state, by_verdict = recommendations.counts(db), runs.counts(db)
             bad, out = site_spells.now_bad(db), outages.now_out(db)
+            of_runs = list(self._runs.families(db, self._clock()))
+            of_learning = list(learning_metrics.families(db))
         states = GaugeMetricFamily(
             "jobmend_brain_recommendations", "Recommendations by state.", labels=["state"]
         )
@@ -102,6 +131,8 @@ class _StoreGauges:
             verdicts.add_metric([verdict], number)
         yield verdicts
         yield from _of_sites(bad, out)
+        yield from of_runs
+        yield from of_learning
 
 
 def _of_sites(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..classifier.artifact import MANIFEST
+from ..classifier.artifact import MANIFEST, digest
 
 if TYPE_CHECKING:
     from ..classifier.advice import Models
@@ -31,6 +31,7 @@ class ModelShelf:
         self._lock = threading.Lock()
         self._read: dict[str, Any] = {FAILURES: None, TRACES: None}
         self._stamps: dict[str, int] = {FAILURES: 0, TRACES: 0}
+        self._digests: dict[str, str] = {}
 
     def current(self) -> Models:
         """The models as they lie there now."""
@@ -39,7 +40,7 @@ class ModelShelf:
         with self._lock:
             self._refresh(FAILURES, _load_failures)
             self._refresh(TRACES, _load_traces)
-            return Models(failures=self._read[FAILURES], traces=self._read[TRACES])
+            return Models(self._read[FAILURES], self._read[TRACES], dict(self._digests))
 
     def present(self) -> dict[str, bool]:
         """Which models lie there; does not read them."""
@@ -52,9 +53,16 @@ class ModelShelf:
             return
         self._stamps[name] = stamp
         try:
+            before = digest(path) if stamp else ""
             self._read[name] = load(path) if stamp else None
         except Exception as error:  # whatever a damaged file does to a library
             log.warning("%s: the model cannot be read, the one before stays: %s", path, error)
+            return
+        self._digests.pop(name, None)
+        if before:
+            self._digests[name] = before
+        if _stamp(path) != stamp:  # another one was put there meanwhile
+            self._refresh(name, load)
 
 
 def _stamp(path: Path) -> int:

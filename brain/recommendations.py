@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import sqlite3
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from pydantic import TypeAdapter
 
@@ -25,11 +27,19 @@ class IllegalMove(Exception):
 
 
 def propose(
-    db: sqlite3.Connection, workflow: Workflow, advice: Advice, facts: str, now: float
+    db: sqlite3.Connection,
+    workflow: Workflow,
+    advice: Advice,
+    facts: str,
+    now: float,
+    models: Mapping[str, str] = MappingProxyType({}),
 ) -> Recommendation:
-    """Keep a new recommendation; ``facts`` is the digest of what it was judged by."""
+    """Keep a new recommendation.
+
+    ``facts`` is the digest of what it was judged by, ``models`` those of the models that judged.
+    """
     (last,) = db.execute("SELECT coalesce(max(id), 0) FROM recommendations").fetchone()
-    new = Recommendation(last + 1, workflow, advice, now)
+    new = Recommendation(last + 1, workflow, advice, now, models=dict(models))
     db.execute(
         "INSERT INTO recommendations VALUES (?,?,?,?,?,?,?,?,?,?)",
         (

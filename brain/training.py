@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
-import sqlite3
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..jobs.identity import Run
-from ..jobs.windows import TraceWindow
-from . import runs, windows
-from .config import BrainConfig
+from .config import BrainConfig, LearningConfig
 from .models import FAILURES, TRACES
 from .progress import Tell
 from .store import Store
@@ -24,6 +22,8 @@ if TYPE_CHECKING:
     from ..classifier.failures.task import History
 
 TUNING_WINDOWS = 3  # of time, each held out in turn
+TRACE_ARM = "autoencoder"  # what a trace model is that somebody trains by hand
+EPOCHS_BY_HAND = 200
 
 
 class TrainingError(Exception):
@@ -142,11 +142,12 @@ def _publish(
     """Write the report and log to MLflow as wanted; what cannot be logged is a note."""
     if wanted.report is None and not wanted.track:
         return ()
+    from ..classifier import tracking
     from ..classifier.failures.history.digest import digest
-    from ..classifier.failures.reporting import tracking
     from ..classifier.failures.reporting.assembly import Extras, report_of
     from ..classifier.failures.reporting.report import build
     from ..classifier.failures.reporting.tracked import run_of
+    from ..classifier.failures.reporting.tracking import log_run
 
     report = report_of(model, history, Extras(tuned=tuned), now=datetime.now(UTC))
     notes = []
@@ -156,9 +157,7 @@ def _publish(
     if wanted.track:
         uri = config.learning.mlflow or tracking.default_uri(wanted.out or config.store.models)
         try:
-            logged = tracking.log_run(
-                uri, run_of(model, history, path, report, digest(history.tasks))
-            )
+            logged = log_run(uri, run_of(model, history, path, report, digest(history.tasks)))
             notes.append(f"{tracking.public(uri)}: logged as run {logged.run_id}")
         except tracking.TrackingError as error:
             notes.append(str(error))
@@ -210,29 +209,21 @@ def _summary(path: Path, model: FailureClassifier) -> Summary:
 
 
 def train_traces(store: Store, models: Path) -> TraceTraining:
-    """Train on stored windows of healthy runs, of the newest one's shape, and save.
+    """Train on stored windows of healthy runs, of the shape told at present, and save.
 
     ValueError where they are too few.
     """
-    from ..classifier.traces.model import TraceModel
+    from .learning.trace_examples import is_healthy
+    from .learning.traces import Traces, of_present_shape
+    from .sources.stored import StoredWindows
 
-    with store.read() as db:
-        healthy = list(windows.of_healthy_runs(db))
-        types = _types(db, healthy)
-    alike = [
-        window
-        for window in healthy
-        if (window.steps, window.features) == (healthy[-1].steps, healthy[-1].features)
-    ]
-    model = TraceModel().fit(alike, types=types)
+    settings = LearningConfig(max_examples=sys.maxsize)
+    subject = Traces(store, StoredWindows(store), settings, memory=math.inf, epochs=EPOCHS_BY_HAND)
+    examples = subject.gather(-math.inf, math.inf)
+    healthy = [example for example in examples if is_healthy(example)]
+    alike = len(of_present_shape(healthy))
+    model = subject.train(TRACE_ARM, healthy, 0, lambda what, done, total: None)
     model.save(models / TRACES)
     calibration = model.calibration_
     words = calibration.reference("", 1).words(calibration.criterion)
-    return TraceTraining(models / TRACES, len(alike), len(healthy) - len(alike), words)
-
-
-def _types(db: sqlite3.Connection, healthy: Sequence[TraceWindow]) -> dict[str, str]:
-    """The workflow of each run, which is the type of its job."""
-    owners = {owner for window in healthy for owner in window.owners if owner is not None}
-    known = ((key, runs.load(db, Run.from_key(key))) for key in owners)
-    return {key: record.facts.workflow for key, record in known if record is not None}
+    return TraceTraining(models / TRACES, alike, len(healthy) - alike, words)

@@ -1,4 +1,4 @@
-"""The brain's round: ask the schedulers, judge sites and workflows, expire, verify outcomes."""
+"""The brain's round: ask the schedulers, judge sites and workflows, expire, verify, archive."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from . import (
     verifying,
     workflows,
 )
+from .archiving import Archiving
 from .config import BrainConfig
 from .metrics import BrainMetrics
 from .models import ModelShelf
@@ -52,6 +53,7 @@ class Watcher:
         schedulers: Schedulers,
         shelf: ModelShelf,
         metrics: BrainMetrics,
+        archiving: Archiving,
         config: BrainConfig,
         clock: Callable[[], float],
     ) -> None:
@@ -60,12 +62,15 @@ class Watcher:
         self._schedulers = schedulers
         self._shelf = shelf
         self._metrics = metrics
+        self._archiving = archiving
         self._config = config
         self._clock = clock
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="watcher", daemon=True)
         self._polls: dict[tuple[str, str], Poll] = {}
         self._nodes_due = self._sites_due = -math.inf
+        for key in schedulers:
+            metrics.watches(*key)
 
     def start(self) -> None:
         """Start the thread."""
@@ -99,6 +104,7 @@ class Watcher:
         self._guarded("judge", self._judge)
         self._guarded("expire", self._expire)
         self._guarded("verify", self._verify)
+        self._guarded("archive", self._archiving.round)
 
     def _guarded(self, stage: str, step: Callable[[], None]) -> None:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 
 from ..jobs import wire
 from ..jobs.identity import Run
@@ -37,22 +36,17 @@ def of_run(db: sqlite3.Connection, run: Run, limit: int) -> list[TraceWindow]:
         " ORDER BY id DESC LIMIT ?",
         (run.key, limit),
     )
-    return [_read(row["body"]) for row in rows]
+    return [read(row["body"]) for row in rows]
 
 
-def of_healthy_runs(db: sqlite3.Connection) -> Iterator[TraceWindow]:
-    """Windows all of whose owners ended well and carry no warning, oldest first."""
-    rows = db.execute(
-        "SELECT body FROM windows WHERE EXISTS (SELECT 1 FROM window_owners WHERE window = id)"
-        " AND NOT EXISTS (SELECT 1 FROM window_owners LEFT JOIN runs ON runs.key = run"
-        "   WHERE window = id AND (runs.verdict IS NOT 'success'"
-        "     OR json_array_length(runs.body, '$.warnings') > 0))"
-        " ORDER BY id"
-    )
-    return (_read(row["body"]) for row in rows)
+def newest(db: sqlite3.Connection) -> int:
+    """The id of the window that came last; 0 where there is none."""
+    (found,) = db.execute("SELECT max(id) FROM windows").fetchone()
+    return found or 0
 
 
-def _read(body: bytes) -> TraceWindow:
+def read(body: bytes) -> TraceWindow:
+    """A window as it is kept; WireError or TypeError where it is none."""
     message = wire.loads(body)
     if not isinstance(message, TraceWindow):
         raise TypeError(f"{type(message).__name__} among the windows")

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..jobs.actions import Action, ActionKind, Advice, Evidence
@@ -64,10 +64,14 @@ NEEDS_RULE = frozenset({ActionKind.KILL, ActionKind.CLONE})
 
 @dataclass(frozen=True)
 class Models:
-    """The models in use; None where there is none yet. Rules work without any."""
+    """The models in use; None where there is none yet. Rules work without any.
+
+    ``digests`` says which they are, by name; see :func:`.artifact.digest`.
+    """
 
     failures: FailureClassifier | None
     traces: TraceModel | None
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 def advise(record: WorkflowRecord, models: Models) -> Advice | None:

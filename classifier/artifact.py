@@ -32,12 +32,47 @@ def write(directory: Path, kind: str, version: int, files: Mapping[str, bytes]) 
         _replace(directory / stored, data)
         entries[name] = {"file": stored, "bytes": len(data), "sha256": digest}
     manifest = {"jobmend_model": kind, "version": version, "files": entries}
-    _replace(directory / MANIFEST, json.dumps(manifest, indent=1).encode())
+    _finish(directory, json.dumps(manifest, indent=1).encode(), entries)
+
+
+def _finish(directory: Path, manifest: bytes, entries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the manifest, then remove the files of the model before."""
+    _replace(directory / MANIFEST, manifest)
     kept = {MANIFEST, *(entry["file"] for entry in entries.values())}
     for path in directory.iterdir():
         name = path.name.partition("-")[2]
-        if path.name not in kept and name in files:
+        if path.name not in kept and name in entries:
             path.unlink(missing_ok=True)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Save the model in ``source`` in ``target`` too, with the same manifest byte for byte.
+
+    A reader of ``target`` finds the model before or this one. ArtifactError where it is damaged.
+    """
+    data = _read_bounded(source / MANIFEST, MAX_MANIFEST_BYTES)
+    entries = _entries(source, _parse_manifest(source / MANIFEST, data))
+    target.mkdir(parents=True, exist_ok=True)
+    for entry in entries.values():
+        content = _read_entry(source, entry)  # checks the entry
+        _replace(target / entry["file"], content)
+    _finish(target, data, entries)
+
+
+def check(directory: Path) -> None:
+    """ArtifactError where a saved model of whatever kind is damaged."""
+    path = directory / MANIFEST
+    manifest = _parse_manifest(path, _read_bounded(path, MAX_MANIFEST_BYTES))
+    for entry in _entries(directory, manifest).values():
+        _read_entry(directory, entry)
+
+
+def digest(directory: Path) -> str:
+    """SHA-256 (hex) of the manifest, which names the digests of all files: which model it is.
+
+    ArtifactError where there is no model.
+    """
+    return hashlib.sha256(_read_bounded(directory / MANIFEST, MAX_MANIFEST_BYTES)).hexdigest()
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -51,22 +86,27 @@ def _replace(path: Path, data: bytes) -> None:
 
 def read(directory: Path, kind: str, version: int) -> dict[str, bytes]:
     """The files of a saved model, checked; ArtifactError says what is wrong with which file."""
-    manifest = _read_manifest(directory)
+    path = directory / MANIFEST
+    manifest = _parse_manifest(path, _read_bounded(path, MAX_MANIFEST_BYTES))
     if manifest.get("jobmend_model") != kind or manifest.get("version") != version:
         raise ArtifactError(
             f"{directory}: holds {manifest.get('jobmend_model')!r} version "
             f"{manifest.get('version')!r}, wanted is {kind!r} version {version}; train it anew"
         )
-    entries = manifest.get("files")
-    if not isinstance(entries, dict):
-        raise ArtifactError(f"{directory / MANIFEST}: lists no files; train the model anew")
+    entries = _entries(directory, manifest)
     return {name: _read_entry(directory, entry) for name, entry in entries.items()}
 
 
-def _read_manifest(directory: Path) -> dict[str, Any]:
-    path = directory / MANIFEST
+def _entries(directory: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    entries = manifest.get("files")
+    if not isinstance(entries, dict):
+        raise ArtifactError(f"{directory / MANIFEST}: lists no files; train the model anew")
+    return entries
+
+
+def _parse_manifest(path: Path, data: bytes) -> dict[str, Any]:
     try:
-        manifest = json.loads(_read_bounded(path, MAX_MANIFEST_BYTES))
+        manifest = json.loads(data)
     except ValueError as error:
         raise ArtifactError(f"{path}: not JSON; train the model anew") from error
     if not isinstance(manifest, dict):

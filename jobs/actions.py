@@ -121,7 +121,11 @@ class Advice:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """An advice about a workflow, numbered, dated and on its way through the states."""
+    """An advice about a workflow, numbered, dated and on its way through the states.
+
+    ``models`` has the digest of each model that judged, by its name; empty: rules alone, or
+    recommended before models were remembered.
+    """
 
     id: int
     workflow: Workflow
@@ -130,3 +134,4 @@ class Recommendation:
     state: State = State.PROPOSED
     outcome: Outcome | None = None
     follow_ups: tuple[Run, ...] = field(default=())  # runs the action brought about
+    models: Mapping[str, str] = field(default_factory=dict)

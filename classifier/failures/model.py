@@ -44,7 +44,7 @@ MIN_OF_PARAMETER = 20  # tasks that changed it; fewer teach nothing
 ASKED = 0.09
 LEAST_NOVEL = 0.02
 EVIDENCE = 5  # cells for and against
-RESAMPLES = 100  # of the bootstrap behind the intervals of the contest
+RESAMPLES = 100
 PAST = 3
 
 Tell = Callable[[str, int, int], None]
@@ -80,8 +80,13 @@ class FailureClassifier:
         asked: float = ASKED,
         seed: int = 0,
         threads: int = 1,
+        resamples: int = RESAMPLES,
     ) -> None:
-        """Keep the parameters; ``params`` are those of single arms, by their name."""
+        """Keep the parameters; ``params`` are those of single arms, by their name.
+
+        ``resamples`` are those of the bootstrap behind the intervals of the contest; without any
+        only the log-loss has one.
+        """
         self.arms = tuple(arms)
         self.params = {name: dict(of) for name, of in (params or {}).items()}
         self.label = label
@@ -90,6 +95,7 @@ class FailureClassifier:
         self.asked = asked
         self.seed = seed
         self.threads = threads
+        self.resamples = resamples
 
     about_: About
     comparison_: Comparison  # only after fit()
@@ -133,7 +139,7 @@ class FailureClassifier:
             max(times, default=None),
             champion,
             self.comparison_.told(),
-            self.comparison_.table(resamples=RESAMPLES),
+            self.comparison_.table(resamples=self.resamples),
         )
         return self
 

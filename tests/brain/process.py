@@ -28,7 +28,8 @@ class Process:
         self.config.write_text(
             f"[server]\nlisten = '127.0.0.1:{self.port}'\n"
             f"[store]\npath = '{folder}/brain.db'\nmodels = '{folder}/models'\n"
-            f"tokens = '{folder}/tokens'\n[advice]\nsettle_seconds = 0\npoll_seconds = 0.2\n{more}"
+            f"tokens = '{folder}/tokens'\narchive = '{folder}/archive'\n"
+            f"[advice]\nsettle_seconds = 0\npoll_seconds = 0.2\n{more}"
         )
         self.child: subprocess.Popen[str] | None = None
 

@@ -147,6 +147,7 @@ def config_of(tmp_path: Path, **advice: float) -> BrainConfig:
             "store": {
                 "path": str(tmp_path / "brain.db"),
                 "models": str(tmp_path / "models"),
+                "archive": str(tmp_path / "archive"),
                 "tokens": str(tmp_path / "tokens"),
             },
             "advice": {"settle_seconds": 30, "poll_seconds": 0.05, **advice},

@@ -35,6 +35,8 @@ SHIPPED = Path(__file__).parents[2] / "etc" / "brain.toml"
         ("[advice]\nsettle_seconds = inf", "advice.settle_seconds: Input should be a finite"),
         ("[server]\nlisten = '8807'", "server.listen: Value error, '8807' is no address"),
         ("[store]\npaht = 'x'", "store.paht: Extra inputs are not permitted"),
+        ("[learning]\narms_traces = ['pca', 'pca']", "learning.arms_traces: Value error, at least"),
+        ("[learning]\narms_failures = ['../x']", "learning.arms_failures: Value error, names of"),
         ("[schedulers.slurm]", "schedulers.slurm.cluster: Field required"),
         ("[schedulers.slurm]\ncluster = 'a/b'", "schedulers.slurm.cluster: String should match"),
         ("[schedulers.slurm]\ncluster = 'c'\nreader = 'squeue'", "schedulers.slurm.reader: Input"),
@@ -98,7 +100,7 @@ def test_the_shipped_file_shows_every_key_with_its_default() -> None:
     shown = tomllib.loads(lines)
     assert read_config(SHIPPED) == BrainConfig()
     full = parse_config(shown)
-    for section in (full.server, full.store, full.advice):
+    for section in (full.server, full.store, full.advice, full.learning):
         assert section == type(section)()
     for name, document in documents_of(full.model_dump(mode="json")):
         assert set(document) == set(section_of(shown, name)), name
@@ -111,7 +113,7 @@ def test_the_shipped_file_shows_every_key_with_its_default() -> None:
 
 
 def documents_of(config: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    found = [(name, config[name]) for name in ("server", "store", "advice")]
+    found = [(name, config[name]) for name in ("server", "store", "advice", "learning")]
     nested = config["schedulers"]
     return [*found, *((f"schedulers.{name}", nested[name]) for name in nested)]
 

@@ -10,17 +10,38 @@ import click
 from fastapi.routing import APIRoute
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobmend.brain import api_cms, api_models, api_read, api_write, panel, probes
+from jobmend.brain import (
+    api_champions,
+    api_cms,
+    api_models,
+    api_read,
+    api_vetting,
+    api_write,
+    panel,
+    probes,
+)
 from jobmend.brain.__main__ import parser
 from jobmend.brain.cli import main
 from tests.brain.conftest import Server
 
 DOCS = Path(__file__).parents[2] / "docs"
+PARTS = (
+    api_champions,
+    api_cms,
+    api_models,
+    api_read,
+    api_vetting,
+    api_write,
+    *panel.PARTS,
+    probes,
+)
 
 
 def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
     """Each command that does something, by its full name."""
     if isinstance(command, click.Group):
+        if command.invoke_without_command:
+            yield path, command
         for name, sub in command.commands.items():
             yield from commands(sub, f"{path} {name}")
     else:
@@ -72,7 +93,7 @@ def test_every_route_is_listed() -> None:
     listed = set(re.findall(r"^\| `((?:GET|POST) [^`]+)` \|", (DOCS / "api.md").read_text(), re.M))
     there = {
         f"{method} {route.path}"
-        for part in (api_cms, api_models, api_read, api_write, panel, probes)
+        for part in PARTS
         for route in part.router.routes
         if isinstance(route, APIRoute)
         for method in route.methods or ()
@@ -81,7 +102,7 @@ def test_every_route_is_listed() -> None:
 
 
 def test_every_metric_is_listed(server: Server) -> None:
-    listed = set(re.findall(r"^\| `(jobmend_brain_\w+)\{", (DOCS / "api.md").read_text(), re.M))
+    listed = set(re.findall(r"^\| `(jobmend_brain_\w+)[{`]", (DOCS / "api.md").read_text(), re.M))
     families = text_string_to_metric_families(server.http.get("/metrics").text)
     there = {family.name + ("_total" if family.type == "counter" else "") for family in families}
     assert listed == there

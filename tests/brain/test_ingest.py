@@ -142,15 +142,12 @@ def test_the_audit_can_only_grow(brain: Brain) -> None:
             db.execute(statement)
 
 
-def test_windows_are_bounded_found_by_run_and_healthy_ones_by_their_owners(
-    brain: Brain, tell: Tell
-) -> None:
+def test_windows_are_bounded_and_found_by_run(brain: Brain, tell: Tell) -> None:
     good, bad = run_of(1).key, run_of(2).key
     tell(*ended(1, OK), *ended(2, BUG))
     first = window_of(good, None)
     assert tell(first, window_of(good, bad, start=NOW + 1), first) == Receipt(2, 1)
     with brain.store.read() as db:
-        assert list(windows.of_healthy_runs(db)) == [first]
         assert [window.start for window in windows.of_run(db, run_of(1), 5)] == [NOW + 1, NOW]
     tell(*(window_of(good, start=NOW + 10 + n) for n in range(12)))
     with brain.store.read() as db:

@@ -63,7 +63,7 @@ def test_a_wheel_holds_every_package_and_template(tmp_path: Path) -> None:
         folder = ROOT.joinpath(*package.split(".")[1:])
         for source in folder.glob("*.py"):
             assert f"{package.replace('.', '/')}/{source.name}" in held
-    for template in (ROOT / "brain" / "templates").iterdir():
-        assert f"jobmend/brain/templates/{template.name}" in held
+    for template in (ROOT / "brain" / "panel" / "templates").iterdir():
+        assert f"jobmend/brain/panel/templates/{template.name}" in held
     assert "jobmend/py.typed" in held
     assert not [name for name in held if name.startswith(("tests/", "bench/", "jobmend/tests/"))]

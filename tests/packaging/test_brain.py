@@ -41,10 +41,11 @@ def test_nothing_names_the_place_where_it_was_built(laid_out: Path) -> None:
 
 def test_the_settings_keep_all_in_the_directory_of_the_unit(laid_out: Path) -> None:
     store = read_config(laid_out / "etc/jobmend/brain.toml").store
-    for path in (store.path, store.models, store.tokens):
+    for path in (store.path, store.archive, store.models, store.tokens):
         assert path.parent == Path("/var/lib/jobmend-brain")
-    unit = (laid_out / "usr/lib/systemd/system/jobmend-brain.service").read_text()
-    assert "\nStateDirectory=jobmend-brain\n" in unit
+    for name in ("jobmend-brain", "jobmend-learn"):
+        unit = (laid_out / f"usr/lib/systemd/system/{name}.service").read_text()
+        assert "\nStateDirectory=jobmend-brain\n" in unit
     shipped = (ROOT / "etc/brain.toml").read_text()
     assert len((laid_out / "etc/jobmend/brain.toml").read_text().splitlines()) == len(
         shipped.splitlines()
@@ -56,6 +57,8 @@ def test_files_and_modes(laid_out: Path) -> None:
         "usr/bin/jobmend-brain": 0o755,
         "etc/jobmend/brain.toml": 0o644,
         "usr/lib/systemd/system/jobmend-brain.service": 0o644,
+        "usr/lib/systemd/system/jobmend-learn.service": 0o644,
+        "usr/lib/systemd/system/jobmend-learn.timer": 0o644,
         "usr/lib/sysusers.d/jobmend-brain.conf": 0o644,
         "usr/share/man/man5/jobmend-brain.toml.5.gz": 0o644,
         "usr/share/man/man8/jobmend-brain.8.gz": 0o644,

@@ -12,6 +12,8 @@ import pytest
 from tests.packaging.conftest import ROOT
 
 UNITS = ROOT / "packaging" / "systemd"
+SERVICES = ("jobmend-agent", "jobmend-brain", "jobmend-learn")
+PROGRAM = re.compile(r"^ExecStart=/usr/(?:bin|lib/jobmend-brain/bin)/(\S+)", re.M)
 SCORE = re.compile(r"Overall exposure level for \S+: ([\d.]+) ")
 
 pytestmark = pytest.mark.skipif(
@@ -36,7 +38,7 @@ def security(unit: Path) -> str:
     return score
 
 
-@pytest.mark.parametrize("name", ["jobmend-agent", "jobmend-brain"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_the_score_is_the_one_the_page_tells(name: str) -> None:
     page = (ROOT / "docs" / "security.md").read_text()
     (told,) = re.findall(rf"^\| `{name}.service` \| ([\d.]+) \| none \|", page, re.M)
@@ -56,11 +58,11 @@ def test_the_score_with_the_drop_in(tmp_path: Path) -> None:
         assert f"the score is {score} with it" in (ROOT / "docs" / "security.md").read_text()
 
 
-@pytest.mark.parametrize("name", ["jobmend-agent", "jobmend-brain"])
+@pytest.mark.parametrize("name", SERVICES)
 def test_systemd_finds_nothing_wrong(name: str, tmp_path: Path) -> None:
     text = (UNITS / f"{name}.service").read_text()
     unit = tmp_path / f"{name}.service"  # its program is not on this machine
-    unit.write_text(text.replace(f"ExecStart=/usr/bin/{name}", "ExecStart=/bin/true"))
+    unit.write_text(PROGRAM.sub("ExecStart=/bin/true", text))
     command = ["systemd-analyze", "verify", "--man=no", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True)
     about_it = [line for line in done.stderr.splitlines() if name in line]
@@ -70,5 +72,18 @@ def test_systemd_finds_nothing_wrong(name: str, tmp_path: Path) -> None:
 def test_the_program_of_a_unit_is_one_that_is_installed() -> None:
     scripts = (ROOT / "setup.cfg").read_text()
     for unit in UNITS.glob("*.service"):
-        (program,) = re.findall(r"^ExecStart=/usr/bin/(\S+)", unit.read_text(), re.M)
+        (program,) = PROGRAM.findall(unit.read_text())
         assert re.search(rf"^ *{program} = ", scripts, re.M)
+
+
+def test_learning_is_asked_for_every_day(tmp_path: Path) -> None:
+    for name in ("jobmend-learn.timer", "jobmend-learn.service"):
+        text = (UNITS / name).read_text()
+        (tmp_path / name).write_text(PROGRAM.sub("ExecStart=/bin/true", text))
+    command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / "jobmend-learn.timer")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    about_it = [line for line in done.stderr.splitlines() if "jobmend-learn" in line]
+    assert (done.returncode, about_it) == (0, [])
+    (when,) = re.findall("^OnCalendar=(.+)$", (UNITS / "jobmend-learn.timer").read_text(), re.M)
+    command = ["systemd-analyze", "calendar", "--iterations=2", when]
+    assert subprocess.run(command, capture_output=True).returncode == 0

@@ -12,3 +12,6 @@ COLUMNS: Mapping[str, str] = {
     "probability": "double",  # of the likeliest action
     "prediction": "string",  # all of it as JSON, as jobmend predict --json prints it
 }
+
+# A task with one failure, of nobody.
+EXAMPLE = '{"/example/task": {"errors": {"good_sites": {"50660": {"T2_XX_Example": 1}}}}}'

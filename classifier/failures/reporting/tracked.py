@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ... import artifact
 from ..evaluation.scores import PER_CLASS, Said, score
 from ..history.cms import write_history
 from ..task import FailedTask, History
@@ -38,7 +39,7 @@ def run_of(
         metrics={**_contest(about.contest), **_by_class(model, history)},
         report=build(report),
         pictures=report.pictures,
-        tags=_tags(model, history),
+        tags={**_tags(model, history), "jobmend.digest": artifact.digest(directory)},
     )
 
 

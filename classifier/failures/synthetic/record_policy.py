@@ -38,10 +38,15 @@ POLICY: Mapping[str, Mapping[str, float]] = {
 }
 
 
-def operator_action(rng: Generator, cause: str, record: WorkflowRecord) -> ActionKind:
+def operator_action(
+    rng: Generator,
+    cause: str,
+    record: WorkflowRecord,
+    policy: Mapping[str, Mapping[str, float]] = POLICY,
+) -> ActionKind:
     """What the operator does about ``record``, knowing its cause."""
     noisy = rng.random() < NOISE and bool(record.failed)
-    return ActionKind(draw(rng, HABIT if noisy else POLICY[_row(cause, record)]))
+    return ActionKind(draw(rng, HABIT if noisy else policy[_row(cause, record)]))
 
 
 def _row(cause: str, record: WorkflowRecord) -> str:

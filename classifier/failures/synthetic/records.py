@@ -20,17 +20,8 @@ from ....jobs.identity import Run, SiteStatus, Workflow
 from ....jobs.records import RunRecord, WorkflowRecord
 from ..history.records import task_of
 from ..task import Decision, History
-from .record_causes import (
-    ALIKE,
-    CAUSE_SHARES,
-    FAILING,
-    SYMPTOMS,
-    ailing_trace,
-    anomaly_p,
-    draw,
-    end_of,
-    healthy_trace,
-)
+from .record_causes import ailing_trace, anomaly_p, draw, end_of, healthy_trace
+from .record_mixes import USUAL, Mix
 from .record_policy import operator_action
 
 CLUSTER = "synthetic"
@@ -61,6 +52,7 @@ class _Scene:
     """What the runs of one workflow share."""
 
     index: int
+    mix: Mix
     cause: str
     sites: tuple[str, ...]
     outages: frozenset[str]
@@ -74,10 +66,13 @@ class _Scene:
     running: bool  # contention and half of the hangs show on running runs
 
 
-def generate(n: int, seed: int) -> list[LabelledWorkflow]:
-    """``n`` synthetic workflows in time order; the same ``seed`` gives the same ones."""
+def generate(n: int, seed: int, *, mix: Mix = USUAL, first: int = 0) -> list[LabelledWorkflow]:
+    """``n`` synthetic workflows in time order; the same ``seed`` gives the same ones.
+
+    They are numbered from ``first`` on, which is in their names and times.
+    """
     rng = np.random.default_rng(seed)
-    return [_workflow(rng, index) for index in range(n)]
+    return [_workflow(rng, index, mix) for index in range(first, first + n)]
 
 
 def as_history(examples: Sequence[LabelledWorkflow]) -> History:
@@ -94,8 +89,8 @@ def as_history(examples: Sequence[LabelledWorkflow]) -> History:
     return History(tasks, f"{len(tasks)} synthetic workflows", synthetic=True)
 
 
-def _workflow(rng: Generator, index: int) -> LabelledWorkflow:
-    scene = _scene(rng, index)
+def _workflow(rng: Generator, index: int, mix: Mix) -> LabelledWorkflow:
+    scene = _scene(rng, index, mix)
     count = min(MAX_RUNS, int(rng.geometric(0.15)))
     runs = tuple(_run(rng, scene, number) for number in range(count))
     if not any(run.failed or run.warnings for run in runs):
@@ -106,11 +101,12 @@ def _workflow(rng: Generator, index: int) -> LabelledWorkflow:
         runs,
         ((scene.cause, ActionKind.RECOVER),) if tried else (),
     )
-    return LabelledWorkflow(record, operator_action(rng, scene.cause, record), scene.cause)
+    action = operator_action(rng, scene.cause, record, mix.policy)
+    return LabelledWorkflow(record, action, scene.cause)
 
 
-def _scene(rng: Generator, index: int) -> _Scene:
-    cause = draw(rng, CAUSE_SHARES)
+def _scene(rng: Generator, index: int, mix: Mix) -> _Scene:
+    cause = draw(rng, mix.shares)
     sites = _sites(rng, index)
     outages = {site for site in sites if rng.random() < SITES.get(site, 0.05)}
     faulty = str(rng.choice(sites)) if cause in ("bad site", "launch failure") else ""
@@ -119,12 +115,13 @@ def _scene(rng: Generator, index: int) -> _Scene:
     waiting = cause.endswith("contention") or (cause == "hang" and rng.random() < 0.5)
     return _Scene(
         index=index,
+        mix=mix,
         cause=cause,
         sites=sites,
         outages=frozenset(outages),
         faulty=faulty,
-        symptom=draw(rng, SYMPTOMS[cause]),
-        failing=_failing_share(rng, cause),
+        symptom=draw(rng, mix.symptoms[cause]),
+        failing=_failing_share(rng, cause, mix),
         attempt=int(rng.choice(4, p=(0.7, 0.17, 0.09, 0.04))),
         request=Request(
             cpus=float(2 ** rng.integers(0, 4)),
@@ -144,10 +141,10 @@ def _sites(rng: Generator, index: int) -> tuple[str, ...]:
     return tuple(str(site) for site in rng.choice(list(SITES), size=count, replace=False))
 
 
-def _failing_share(rng: Generator, cause: str) -> float:
+def _failing_share(rng: Generator, cause: str, mix: Mix) -> float:
     if cause in ("bug", "missing input") and rng.random() < 0.6:
         return 1.0
-    return float(rng.beta(*FAILING[cause]))
+    return float(rng.beta(*mix.failing[cause]))
 
 
 def _run(rng: Generator, scene: _Scene, number: int, *, surely: bool = False) -> RunRecord:
@@ -183,13 +180,13 @@ def _end(rng: Generator, scene: _Scene, site: str, *, ails: bool) -> tuple[Exit 
     if ails and scene.running:
         return None, scene.cause
     if ails:
-        alike = scene.cause in ALIKE
-        word = scene.symptom if alike else draw(rng, SYMPTOMS[scene.cause])
+        alike = scene.cause in scene.mix.alike
+        word = scene.symptom if alike else draw(rng, scene.mix.symptoms[scene.cause])
         return end_of(word), scene.cause
     if site in scene.outages and site != scene.faulty and rng.random() < OUTAGE_FAILING:
-        return end_of(draw(rng, SYMPTOMS["bad site"])), ""
+        return end_of(draw(rng, scene.mix.symptoms["bad site"])), ""
     if rng.random() < BACKGROUND_FAILING:
-        return end_of(draw(rng, SYMPTOMS["transient"])), ""
+        return end_of(draw(rng, scene.mix.symptoms["transient"])), ""
     return SUCCESS, ""
 
 

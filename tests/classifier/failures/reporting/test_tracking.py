@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import socket
 import sqlite3
 import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -25,20 +19,11 @@ from jobmend.classifier.failures.model import FailureClassifier
 from jobmend.classifier.failures.reporting.assembly import report_of
 from jobmend.classifier.failures.reporting.pyfunc_columns import COLUMNS
 from jobmend.classifier.failures.reporting.tracked import run_of
-from jobmend.classifier.failures.reporting.tracking import (
-    Logged,
-    Run,
-    TrackingError,
-    default_uri,
-    log_run,
-    public,
-    without_secrets,
-)
+from jobmend.classifier.failures.reporting.tracking import Logged, Run, log_run
 from jobmend.classifier.failures.synthetic.tasks import generate
 from jobmend.classifier.failures.task import History
-
-SERVER_SECONDS = 120
-QUIET = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+from jobmend.classifier.tracking import TrackingError, default_uri, public, without_secrets
+from tests.brain.learning.serving import QUIET, mlflow_server
 
 # Run in a fresh process: load what was logged, predict its input example, then what is no task.
 PREDICT = """
@@ -76,42 +61,8 @@ def run(history: History, tmp_path_factory: pytest.TempPathFactory) -> Run:
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     """A real MLflow server on a port of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = {
-        "--host": "127.0.0.1",
-        "--port": str(port),
-        "--workers": "1",
-        "--backend-store-uri": f"sqlite:///{tmp_path / 'server.db'}",
-        "--artifacts-destination": str(tmp_path / "served"),
-    }
-    flat = [word for pair in options.items() for word in pair]
-    with subprocess.Popen(
-        [sys.executable, "-m", "mlflow", "server", *flat],
-        env={**QUIET, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        try:
-            wait_for(f"http://127.0.0.1:{port}/health", process)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-
-
-def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + SERVER_SECONDS
-    while time.monotonic() < end:
-        assert process.poll() is None, "the server ended"
-        try:
-            with urllib.request.urlopen(address, timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-    raise AssertionError("the server does not answer")
+    with mlflow_server(f"sqlite:///{tmp_path / 'server.db'}", tmp_path) as served:
+        yield served.uri
 
 
 def predict_elsewhere(uri: str, logged: Logged, tmp_path: Path) -> dict[str, Any]:

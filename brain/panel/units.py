@@ -1,0 +1,55 @@
+"""Numbers of charts in words, by the unit of the chart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from .. import wording
+from ..dashboards.chart import Threshold, Unit
+
+
+def short(value: float, unit: Unit) -> str:
+    """A number with its unit, such as ``12 %`` or ``1.5 GiB``; a dash for what is no number."""
+    if not math.isfinite(value):
+        return "-"
+    return _WORDS.get(unit, _plain)(value)
+
+
+def colour(value: float, thresholds: Sequence[Threshold]) -> str:
+    """What a number means by the thresholds; empty where they say nothing of it."""
+    reached = [one for one in thresholds if value >= one.value]
+    if reached:
+        return max(reached, key=lambda one: one.value).meaning
+    lowest = min(thresholds, key=lambda one: one.value, default=None)
+    if lowest is None:
+        return ""
+    return "good" if lowest.meaning == "bad" else ""
+
+
+def _plain(value: float) -> str:
+    if value == 0 or 0.01 <= abs(value) < 1e5:
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return f"{value:.2g}"
+
+
+def _signed(words: Callable[[float], str]) -> Callable[[float], str]:
+    return lambda value: f"-{words(-value)}" if value < 0 else words(value)
+
+
+def _seconds(value: float) -> str:
+    if value < 1:
+        return "0 s" if value == 0 else f"{1000 * value:.3g} ms"
+    return wording.span(value)
+
+
+_WORDS: dict[Unit, Callable[[float], str]] = {
+    "share": lambda value: f"{_plain(100 * value)} %",
+    "seconds": _signed(_seconds),
+    "hours": lambda value: f"{_plain(value)} h",
+    "bytes": _signed(lambda value: wording.size(int(value))),
+    "bytes/s": _signed(lambda value: f"{wording.size(int(value))}/s"),
+    "1/s": lambda value: f"{_plain(value)}/s",
+    "cores": lambda value: f"{_plain(value)} cores",
+    "yes/no": lambda value: "yes" if value else "no",
+}
