@@ -56,6 +56,7 @@ RUNS_A_WINDOW = 2
 FAILED = 0.1  # of the runs that own windows
 TASK_RUNS = 6.7  # of a failed task, on average
 RUN_SECONDS = 3600.0
+QUICK_ARMS = 'arms_traces = ["pca"]\narms_failures = ["majority", "logistic"]'
 BATCH = 2000  # messages told at once
 BATCH_WINDOWS = 256
 
@@ -69,6 +70,7 @@ class Size:
     threads: int
     days: int
     runs: int
+    arms: str = ""  # lines of [learning]; empty: the usual ones
 
     @property
     def begin(self) -> float:
@@ -231,7 +233,8 @@ def measure(size: Size, folder: Path, talk: Console) -> dict[str, Any]:
     """Fill a folder, run the turn on it, and say what it took."""
     config = fill(folder, size, talk)
     lines = [f'{name} = "{getattr(config.store, name)}"' for name in ("path", "models", "archive")]
-    (folder / "brain.toml").write_text("[store]\n" + "\n".join(lines) + "\n")
+    told = "\n".join(["[store]", *lines, "[learning]", size.arms])
+    (folder / "brain.toml").write_text(told + "\n")
     first, found = (
         _apart(folder, end)
         for end in track((size.end - DAY_SECONDS, size.end), "turns", console=talk)
@@ -270,7 +273,9 @@ def main() -> None:
     options.add_argument(
         "--folder", type=Path, help="where to fill; kept. Default: a temporary one"
     )
-    options.add_argument("--quick", action="store_true", help="tiny, to see that it runs")
+    options.add_argument(
+        "--quick", action="store_true", help="tiny, and few arms, to see that it runs"
+    )
     options.add_argument("--turn", type=Path, help=argparse.SUPPRESS)
     options.add_argument("--end", type=float, help=argparse.SUPPRESS)
     asked = options.parse_args()
@@ -282,7 +287,7 @@ def main() -> None:
         options.error("--days: at least 2 are needed, one for the champion before")
     size = Size(asked.nodes, asked.windows, asked.threads, asked.days, asked.runs)
     if asked.quick:
-        size = replace(size, nodes=20, windows=12, threads=8, runs=3000)
+        size = replace(size, nodes=20, windows=12, threads=8, runs=3000, arms=QUICK_ARMS)
     talk = Console(stderr=True)
     if asked.folder is not None:
         print(json.dumps(measure(size, asked.folder, talk)))

@@ -136,6 +136,8 @@ def show_plan(
         if one.offers:
             tables.show(_offers(one))
         echo(f"{one.subject}: {printable(one.why)}", err=True)
+    taken = f"{plans[0].worth:g} CPU seconds"
+    echo(f"A loss lower by 0.01 for a day is taken to be worth {taken}.", err=True)
 
 
 def _plans(plans: Sequence[Plan]) -> tables.Table:

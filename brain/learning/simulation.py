@@ -221,8 +221,10 @@ class _Cluster:
 
 
 def _change(champion: champions.Champion, before: str, day: int) -> Change:
-    figures = champion.body.get("figures", {})
-    won = next((who for who in ("shadow", "previous", "new") if f"{who} gain" in figures), "")
+    """With the figures of the comparison that was made last; a restored one has none of its own."""
+    restored = champion.restores != champion.number
+    figures = {} if restored else champion.body.get("figures", {})
+    won = next((who for who in ("new", "shadow", "previous") if f"{who} gain" in figures), "")
 
     def figure(name: str) -> float | None:
         value = figures.get(f"{won} {name}")

@@ -156,7 +156,7 @@ def test_the_champion_is_tuned_and_the_study_goes_on_where_it_was(
 ) -> None:
     study, page = tmp_path / "study.db", tmp_path / "tuned.html"
     given = ("learn", "failures", "--history", files[0], "--out", tmp_path / "out", "--no-track")
-    words = (*given, "--arms", "majority,xgboost", "--study", study)
+    words = (*given, "--arms", "majority,logistic", "--study", study)
     done = jobmend(*words, "--tune", 2, "--report", page)
     assert done.exit_code == 0, done.output
     assert "tun" in page.read_text().lower()

@@ -47,6 +47,7 @@ class Answering(BaseHTTPRequestHandler):
     """Answers with what the server was given."""
 
     def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))  # unread, it would reset the answer
         status, body = self.server.answer  # type: ignore[attr-defined]
         self.server.asked.append(dict(self.headers))  # type: ignore[attr-defined]
         self.send_response(status)
