@@ -228,11 +228,14 @@ def _legend(axes: Axes, drawn: int, *, below: bool) -> None:
 
 
 def _bars(chart: Chart, axes: Axes, lines: Sequence[Line]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     shown = sorted(lines, key=lambda line: float(line.series.values[-1]))[-MAX_LANES:]
     values = [float(line.series.values[-1]) for line in shown]
     colours = [units.colour(value, chart.thresholds) or COLOURS[0] for value in values]
     axes.barh(range(len(shown)), values, color=[MEANINGS.get(one, one) for one in colours])
     _lanes(axes, [line.name for line in shown])
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=not chart.unit))
     axes.xaxis.set_major_formatter(lambda value, _: units.short(value, chart.unit))
 
 
