@@ -34,8 +34,8 @@ from .traces import Traces
 SUBJECTS = (TRACES, FAILURES)
 FIRST_TURN = 3  # day of it; where nobody learns, the champion of that evening stays
 _MORNING = 8 * 3600.0
-_DAYS = 5.0  # that a turn reads: the cluster is small, and changes within days
-_REPLAY = 300
+_DAYS = 4.0  # that a turn reads: the cluster is small, and changes within days
+_REPLAY = 200
 _ARMS_TRACES = ("autoencoder", "pca")
 _ARMS_FAILURES = ("majority", "xgboost")
 

@@ -23,7 +23,7 @@ from .feeding import feed_failures, feed_traces
 from .scenario import Scenario
 
 _OTHER_JOBS = 1_000_003  # added to the seed
-_MORE_RUNS, _MORE_TASKS = 4, 3  # times as many as on the cluster; a window each
+_MORE_RUNS, _MORE_TASKS = 4, 2  # times as many as on the cluster; a window each
 _AILING = 0.3  # of the runs
 
 

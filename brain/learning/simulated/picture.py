@@ -43,7 +43,7 @@ def figure_of(found: Simulated) -> Any:
 
 
 def _draw(axis: Any, found: Simulated, subject: str) -> None:
-    from ....classifier.failures.reporting.plots_style import PALETTE, QUIET
+    from ....classifier.failures.reporting.plots_style import PALETTE
 
     days = found.of(subject)
     numbers = [one.day for one in days]
@@ -58,7 +58,17 @@ def _draw(axis: Any, found: Simulated, subject: str) -> None:
     )
     learning = [_or_nan(one.learning) for one in days]
     axis.plot(numbers, learning, color=PALETTE[0], marker="o", markersize=4, label="with learning")
-    top = axis.get_ylim()[1]
+    _mark(axis, found, subject)
+    axis.set_ylabel(_WORDS.get(subject, subject), fontsize=9)
+    axis.set_title(subject, fontsize=10, loc="left")
+    axis.set_xticks(numbers)
+
+
+def _mark(axis: Any, found: Simulated, subject: str) -> None:
+    """Promotions, quarantine, and what happened on the cluster, along the upper edge."""
+    from ....classifier.failures.reporting.plots_style import PALETTE, QUIET
+
+    days, top = found.of(subject), axis.get_ylim()[1]
     for state, label, mark, colour in (
         ("promoted", "new champion in the evening", "^", PALETTE[2]),
         ("quarantined", "whole day quarantined", "X", PALETTE[6]),
@@ -71,9 +81,6 @@ def _draw(axis: Any, found: Simulated, subject: str) -> None:
             axis.text(
                 one.day - 0.45, top, _EVENTS[event], rotation=90, va="top", fontsize=8, color=QUIET
             )
-    axis.set_ylabel(_WORDS.get(subject, subject), fontsize=9)
-    axis.set_title(subject, fontsize=10, loc="left")
-    axis.set_xticks(numbers)
 
 
 def png(found: Simulated) -> bytes:

@@ -33,7 +33,7 @@ class Scenario:
     nodes: int = 6
     runs: int = 130
     windows: int = 2
-    tasks: int = 240
+    tasks: int = 300
     ailing: float = 0.15
     hidden: float = 0.05
     seed: int = 0

@@ -40,33 +40,38 @@ UNDECIDED = Mix(
     failing={**FAILING, "memory": (12.0, 0.8), "walltime": (12.0, 0.8), "hang": (4.0, 2.0)},
     policy={
         **POLICY,
-        "memory, all failed": {RECOVER: 0.74, CLONE: 0.26},
-        "walltime, all failed": {RECOVER: 0.74, CLONE: 0.26},
-        "bad site, no other": {WAIT: 0.74, RECOVER: 0.26},
-        "transient, repeated": {HOLD: 0.74, RECOVER: 0.26},
-        "hang": {HOLD: 0.74, RECOVER: 0.26},
+        "memory, all failed": {RECOVER: 0.7, CLONE: 0.3},
+        "walltime, all failed": {RECOVER: 0.7, CLONE: 0.3},
+        "bad site, no other": {WAIT: 0.7, RECOVER: 0.3},
+        "transient, repeated": {HOLD: 0.7, RECOVER: 0.3},
+        "hang": {HOLD: 0.7, RECOVER: 0.3},
     },
 )
 
-# Then jobs need more memory and hang more often, and operators agree, on what was the rarer answer.
+# Then jobs need more memory and hang more often, and operators agree, in doubt on the rarer
+# answer of before.
 CHANGED = Mix(
     shares={
         **CAUSE_SHARES,
-        "transient": 0.16,
-        "bad site": 0.18,
-        "memory": 0.28,
-        "walltime": 0.10,
-        "bug": 0.10,
-        "hang": 0.10,
+        "transient": 0.12,
+        "bad site": 0.20,
+        "memory": 0.34,
+        "walltime": 0.13,
+        "bug": 0.06,
+        "hang": 0.12,
+        "missing input": 0.03,
     },
     failing=UNDECIDED.failing,
     policy={
         **POLICY,
-        "memory, all failed": {CLONE: 0.95, RECOVER: 0.05},
-        "walltime, all failed": {CLONE: 0.95, RECOVER: 0.05},
-        "bad site, no other": {RECOVER: 0.95, WAIT: 0.05},
-        "transient, repeated": {RECOVER: 0.95, HOLD: 0.05},
-        "hang": {RECOVER: 0.9, HOLD: 0.1},
+        "memory, all failed": {CLONE: 0.97, RECOVER: 0.03},
+        "walltime, all failed": {CLONE: 0.97, RECOVER: 0.03},
+        "bad site": {RECOVER: 0.97, WAIT: 0.03},
+        "bad site, no other": {RECOVER: 0.97, WAIT: 0.03},
+        "transient": {RECOVER: 0.97, HOLD: 0.03},
+        "transient, repeated": {RECOVER: 0.97, HOLD: 0.03},
+        "bug": {HOLD: 0.97, RECOVER: 0.03},
+        "hang": {RECOVER: 0.95, HOLD: 0.05},
     },
 )
 
