@@ -66,6 +66,11 @@ class _Asked:
     "--simulate-days", type=click.IntRange(min=1), help="Play a synthetic cluster for N days."
 )
 @click.option("--plan", is_flag=True, help="Say how often it pays to learn anew.")
+@click.option(
+    "--worth",
+    type=click.FloatRange(min=0, min_open=True),
+    help="With --plan: CPU seconds that a loss lower by 0.01 for a day is worth. Default: 600.",
+)
 @as_json
 @click.pass_context
 def learn(
@@ -79,6 +84,7 @@ def learn(
     track: bool | None,
     simulate_days: int | None,
     plan: bool,
+    worth: float | None,
     as_json: bool,
 ) -> None:
     """Learn: one turn of traces and of failures. A command trains one model by hand.
@@ -97,7 +103,7 @@ def learn(
     if plan:
         from .cli_learning import show_plan
 
-        show_plan(read_config(config), subject, as_json=as_json)
+        show_plan(read_config(config), subject, worth, as_json=as_json)
         return
     turned = _learned(_Asked(config, subject, dev, windows, history_file, out, track))
     _show(turned, as_json=as_json)

@@ -134,7 +134,7 @@ def _roll_back(contest: Contest, rules: _Rules, figures: dict[str, float]) -> De
     if not contest.live > high or contest.previous is None:
         return None
     found = _judged(contest.previous, "previous", rules, figures)
-    if not found.won:
+    if not found.won or found.challenger > high:  # where both err, it is the jobs that changed
         return None
     why = (
         f"the champion's loss, {contest.live:.4g}, left its band ({low:.4g} to {high:.4g}), "

@@ -29,12 +29,12 @@ class Split:
         return [one for one in examples if self.parts.get(one.group) == part]
 
 
-def split(examples: Sequence[Example[Content]], newest_since: float, turn: str) -> Split:
-    """Divide the groups by chance, which ``turn`` decides: held-out groups change every turn.
+def split(examples: Sequence[Example[Content]], newest_since: float, lot: str) -> Split:
+    """Divide the groups by chance, which ``lot`` decides; another lot, other groups.
 
     Two fifths of the groups of the newest period are held out; of all others a fifth validates.
     """
-    groups = sorted({one.group for one in examples}, key=lambda group: chance(turn, group))
+    groups = sorted({one.group for one in examples}, key=lambda group: chance(lot, group))
     newest = {one.group for one in examples if one.time >= newest_since}
     held = [group for group in groups if group in newest]
     held = held[: round(HELD_OUT_SHARE * len(held))]

@@ -150,7 +150,8 @@ class Turn(Generic[Content]):
         """What was left by vetting, by part."""
         kept = sifting.kept_of(self._work, self.examples)
         since = self._work.newest_since
-        return splitting.parts_of(splitting.split(kept, since, self._work.id), kept, since)
+        lot = f"{self._work.seed}/{self._work.begun:.0f}"  # another one each turn
+        return splitting.parts_of(splitting.split(kept, since, lot), kept, since)
 
     def _sift(self) -> Sifted:
         return sifting.sift(self._work, self._store, self.examples, self.incumbents.champion)

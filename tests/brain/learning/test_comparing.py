@@ -116,6 +116,12 @@ def test_without_a_band_nothing_is_rolled_back() -> None:
         assert decide(previous=BETTER, live=9.0, band=band).action == "keep"
 
 
+def test_where_the_one_before_errs_as_well_nothing_is_rolled_back() -> None:
+    both = Pair("logistic", 9 * CHAMPION, 8 * CHAMPION, GROUPS)
+    contest = Contest("pca", previous=both, band=BAND, live=9.0)
+    assert compare(contest, 0.02, 1, 0).action == "keep"
+
+
 def test_what_is_kept_says_what_was_missing() -> None:
     found = decide(new=ALIKE, shadow=WORSE)
     assert "variational in shadow is not surely better" in found.why
