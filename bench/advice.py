@@ -21,11 +21,7 @@ from jobmend.classifier.failures.causes.rules import judge
 from jobmend.classifier.failures.history.records import task_of
 from jobmend.classifier.failures.model import FailureClassifier
 from jobmend.classifier.failures.prediction import ABSTAIN
-from jobmend.classifier.failures.synthetic.records import (
-    LabelledWorkflow,
-    as_history,
-    generate,
-)
+from jobmend.classifier.failures.synthetic.records import LabelledWorkflow, as_history, generate
 from jobmend.jobs.actions import ActionKind
 
 ASK = ActionKind.ASK.value

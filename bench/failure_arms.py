@@ -25,12 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from jobmend.classifier.failures.arms import catalogue
-from jobmend.classifier.failures.evaluation.comparison import (
-    Comparison,
-    Make,
-    compare,
-    pooled,
-)
+from jobmend.classifier.failures.evaluation.comparison import Comparison, Make, compare, pooled
 from jobmend.classifier.failures.evaluation.intervals import Interval, over_folds
 from jobmend.classifier.failures.evaluation.scores import SUMMARY, Posterior, Said, align, score
 from jobmend.classifier.failures.evaluation.splits import newest

@@ -11,7 +11,7 @@ from ..jobs.actions import ActionKind, Recommendation, State
 from ..jobs.records import RunRecord
 from ..plugins.scheduler import SchedulerError
 from . import audit, executor, ingest, recommendations, runs, steps, verifying, workflows
-from .answers import Applied
+from .api.answers import Applied
 from .schedulers import Schedulers
 from .steps import PlannedStep, StepState
 from .store import Store

@@ -11,8 +11,8 @@ from .acting import Acting
 from .archiving import Archiving, Bounds
 from .backfill import Backfill
 from .config import BrainConfig
-from .metrics import BrainMetrics
-from .models import ModelShelf
+from .metrics.page import BrainMetrics
+from .models.shelf import ModelShelf
 from .schedulers import Schedulers
 from .sources.archive import Archive
 from .store import Store

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from ..plugins import systemd
 from . import tokens
-from .api import create_app
+from .api.app import create_app
 from .config import BrainConfig
 
 

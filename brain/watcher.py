@@ -11,20 +11,11 @@ from dataclasses import dataclass
 
 from ..jobs.events import JobEvent
 from ..plugins.scheduler import Scheduler
-from . import (
-    advising,
-    ingest,
-    outages,
-    polling,
-    recommendations,
-    site_spells,
-    verifying,
-    workflows,
-)
+from . import advising, ingest, outages, polling, recommendations, site_spells, verifying, workflows
 from .archiving import Archiving
 from .config import BrainConfig
-from .metrics import BrainMetrics
-from .models import ModelShelf
+from .metrics.page import BrainMetrics
+from .models.shelf import ModelShelf
 from .schedulers import Schedulers
 from .store import Store
 

@@ -18,15 +18,7 @@ from .failures.causes.symptoms import idle_words
 from .failures.causes.tally import top_failures
 from .failures.causes.units import percent
 from .failures.history.records import task_of
-from .pool import (
-    Opinion,
-    doubted,
-    leaning,
-    likeliest,
-    pool,
-    scaled,
-    surprise,
-)
+from .pool import Opinion, doubted, leaning, likeliest, pool, scaled, surprise
 from .suspects import suspect_words
 
 if TYPE_CHECKING:  # the models' libraries take seconds to import

@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from jobmend.brain.learning.cadence import (
+from jobmend.brain.learning.cadence.study import (
     CADENCES,
     FIRST_DAY,
     FailureLearner,

@@ -12,14 +12,14 @@ import numpy as np
 from ..config import BrainConfig, LearningConfig
 from ..sources.stored import StoredWindows
 from ..store import Store
-from .failures import Failures, Task, examples_of
+from .failures.subject import Failures, Task, examples_of
 from .loop import Loop, Turned
 from .subject import Example, Tell
-from .trace_examples import of_dataset
-from .traces import Traces, Window
+from .traces.examples import of_dataset
+from .traces.subject import Traces, Window
 
 if TYPE_CHECKING:
-    from .registry import Registry
+    from .registry.registry import Registry
 
 NEWEST_SHARE = 0.3  # of the examples are the newest period
 DAY = 86400.0

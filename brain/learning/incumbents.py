@@ -12,7 +12,8 @@ from typing import Any
 
 from ...classifier import artifact
 from ...classifier.artifact import ArtifactError
-from .. import champions, kept_models
+from ..models import champions
+from ..models import kept as kept_models
 from . import folders, turns
 from .subject import Model
 from .work import Work

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from ...classifier.artifact import ArtifactError
 from ...jobs.text import printable
-from .. import champions
 from ..config import BrainConfig
+from ..models import champions
 from ..store import Store
-from . import folders, lock, promoting, replay, turns
+from . import folders, lock, replay, turns
 from .course import Course, Reached
 from .incumbents import shadow_of
+from .steps import promoting
 from .subject import Subject, Tell
 from .turn import Ended, Turn
 from .turns import TurnRecord, TurnState
 from .work import NothingToLearn, Work
 
 if TYPE_CHECKING:
-    from .registry import Registry
+    from .registry.registry import Registry
 
 log = logging.getLogger("jobmend.learning")
 

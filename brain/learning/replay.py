@@ -21,9 +21,9 @@ from .. import quarantine
 from ..quarantined import Vetting
 from ..store import Store
 from . import folders
-from .gathering import DAY
 from .journal import write_whole
 from .reservoir import Reservoir
+from .steps.gathering import DAY
 from .subject import Content, Example, Subject
 from .work import Work
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .. import champions
 from ..config import BrainConfig, LearningConfig, StoreConfig
-from ..models import FAILURES, TRACES
+from ..models import champions
+from ..models.shelf import FAILURES, TRACES
 from ..sources.archive import Archive
 from ..store import Store
-from .failures import Failures
+from .failures.subject import Failures
 from .loop import Loop, Turned
 from .simulated.cluster import traced_day
 from .simulated.examination import Examination
@@ -29,7 +29,7 @@ from .simulated.operator import Truth, answer
 from .simulated.outcome import Change, Day, Simulated
 from .simulated.scenario import Scenario
 from .subject import Model, Subject, Tell
-from .traces import Traces
+from .traces.subject import Traces
 
 SUBJECTS = (TRACES, FAILURES)
 FIRST_TURN = 3  # day of it; where nobody learns, the champion of that evening stays

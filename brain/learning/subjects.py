@@ -7,7 +7,7 @@ from typing import Any
 
 from ...jobs.windows import TraceWindow
 from ..config import BrainConfig
-from ..models import FAILURES, TRACES
+from ..models.shelf import FAILURES, TRACES
 from ..store import Store
 from .subject import Subject
 
@@ -31,14 +31,14 @@ class Named:
 
 def traces(store: Store, config: BrainConfig) -> Subject[Any]:
     """Windows of trace."""
-    from .traces import Traces
+    from .traces.subject import Traces
 
     return Traces(store, Named(config), config.learning)
 
 
 def failures(store: Store, config: BrainConfig) -> Subject[Any]:
     """Failed tasks that operators decided about."""
-    from .failures import Failures
+    from .failures.subject import Failures
 
     return Failures(store, config)
 

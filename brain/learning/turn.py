@@ -9,25 +9,26 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic
 
 from ..store import Store
-from . import made_by, promoting, sifting, splitting
-from .comparing import Decision, compare
 from .course import Course
-from .evaluating import FILE as LOSSES
-from .evaluating import Evaluated, contest_of, evaluate, read_losses
-from .gathering import FILE as EXAMPLES
-from .gathering import Gathered, examples_of, gather
 from .incumbents import Incumbents, find
-from .promoting import Promoted, Published
-from .sifting import Sifted
-from .splitting import Parts
+from .registry import made_by
+from .steps import promoting, sifting, splitting
+from .steps.comparing import Decision, compare
+from .steps.evaluating import FILE as LOSSES
+from .steps.evaluating import Evaluated, contest_of, evaluate, read_losses
+from .steps.gathering import FILE as EXAMPLES
+from .steps.gathering import Gathered, examples_of, gather
+from .steps.promoting import Promoted, Published
+from .steps.sifting import Sifted
+from .steps.splitting import Parts
+from .steps.telling import Registered, Told, register
+from .steps.training import ARMS, Trained, train_arm
 from .subject import Content, Example
-from .telling import Registered, Told, register
-from .training_arms import ARMS, Trained, train_arm
 from .turns import TurnState
 from .work import NothingToLearn, OutOfTime, Work
 
 if TYPE_CHECKING:
-    from .registry import Registry
+    from .registry.registry import Registry
 
 STATES = {
     "first": TurnState.PROMOTED,

@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 
 from fastapi import Path, Request, Response
 
-from ..access import HereBrain
+from ..api.access import HereBrain
+from ..api.errors import ApiError
 from ..dashboards.catalogue import DASHBOARDS
 from ..dashboards.chart import Chart, Dashboard, Variable, filled
-from ..errors import ApiError
 from ..sources.promql import PromClient, PromError, Series
 from . import drawing, pages, units
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .. import champions
-from ..access import HereBrain
-from ..champions import Champion
+from ..api.access import HereBrain
 from ..learning import turns
 from ..learning.turns import TurnRecord
-from ..models import FAILURES, TRACES
+from ..models import champions
+from ..models.champions import Champion
+from ..models.shelf import FAILURES, TRACES
 from . import pages
 
 REFRESH_SECONDS = 60

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from ...jobs.actions import State
-from .. import api_read, outages, recommendations, site_spells
-from ..access import HereBrain
-from ..api_write import RecommendationId
+from .. import outages, recommendations, site_spells
+from ..api import read as api_read
+from ..api.access import HereBrain
+from ..api.write import RecommendationId
 from . import pages
 
 REFRESH_SECONDS = 30

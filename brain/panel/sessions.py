@@ -19,8 +19,8 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from ...jobs.text import printable
-from ..access import HereBrain
-from ..errors import ApiError
+from ..api.access import HereBrain
+from ..api.errors import ApiError
 from . import pages
 
 COOKIE = "jobmend_session"

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import Path, Response
 from fastapi.responses import RedirectResponse
 
-from .. import quarantine, vetting_answers
-from ..access import HereBrain
-from ..errors import ApiError
+from .. import quarantine
+from ..api import vetting_answers
+from ..api.access import HereBrain
+from ..api.errors import ApiError
 from ..evidence import Evidence
 from ..quarantined import Item, NoSuchMove, Vetting, Wanted
 from ..store import Store

@@ -7,13 +7,7 @@ import errno
 import os
 from pathlib import Path
 
-from .confinement import (
-    Limits,
-    kill_all,
-    make_job_directory,
-    read_pids,
-    remove_job_directory,
-)
+from .confinement import Limits, kill_all, make_job_directory, read_pids, remove_job_directory
 
 CONTROLLERS = ("cpu", "memory", "cpuset", "io", "pids")
 RUNNER = "jobmend_runner"

@@ -22,14 +22,7 @@ from .process import identify
 from .queue import Queue
 from .settings import Settings
 from .slots import Allotment, Slots
-from .start import (
-    LaunchError,
-    Output,
-    job_environment,
-    open_output,
-    output_paths,
-    start_process,
-)
+from .start import LaunchError, Output, job_environment, open_output, output_paths, start_process
 from .watch import REASONS, Watch
 
 POLL_SECONDS = 0.2  # of a running job: orders and limits

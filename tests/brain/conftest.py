@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from jobmend.brain import ingest
-from jobmend.brain.api import create_app
+from jobmend.brain.api.app import create_app
 from jobmend.brain.brain import Brain, assemble
 from jobmend.jobs import wire
 from tests.brain.scene import Clock, MemoryScheduler, config_of, documents

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from httpx2 import Response
 
-from jobmend.brain.gate import MAX_BODY_BYTES
+from jobmend.brain.api.gate import MAX_BODY_BYTES
 from tests.brain.conftest import Server
 from tests.brain.scene import BUG, OK, OOM, documents, ended, told
 

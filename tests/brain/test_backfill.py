@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from jobmend.brain import outages, runs, workflows
 from jobmend.brain.backfill import BATCH, SLICE_SECONDS, UnknownScheduler
 from jobmend.brain.brain import Brain, assemble
-from jobmend.brain.cli import main
+from jobmend.brain.cli.program import main
 from jobmend.brain.polling import FIRST_SECONDS
 from jobmend.jobs.events import JobEvent
 from jobmend.plugins.local.queue import Queue

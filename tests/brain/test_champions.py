@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from jobmend.brain import audit, champions, kept_models
-from jobmend.brain.champions import Champion, ChampionError
+from jobmend.brain import audit
 from jobmend.brain.config import BrainConfig
+from jobmend.brain.models import champions
+from jobmend.brain.models import kept as kept_models
+from jobmend.brain.models.champions import Champion, ChampionError
 from jobmend.brain.store import Store
 from jobmend.classifier import artifact
 from jobmend.classifier.artifact import ArtifactError

@@ -18,13 +18,14 @@ import pytest
 import uvicorn
 from click.testing import CliRunner, Result
 
-from jobmend.brain import recommendations, tables
-from jobmend.brain.api import create_app
+from jobmend.brain import recommendations
+from jobmend.brain.api.app import create_app
 from jobmend.brain.brain import Brain
-from jobmend.brain.cli import main
-from jobmend.brain.client import read_settings
+from jobmend.brain.cli import tables
+from jobmend.brain.cli.client import read_settings
+from jobmend.brain.cli.program import main
+from jobmend.brain.cli.tables import Table
 from jobmend.brain.config import ConfigError
-from jobmend.brain.tables import Table
 from jobmend.jobs.actions import Action, ActionKind, Advice, Evidence
 from jobmend.jobs.identity import Workflow
 from jobmend.plugins.scheduler import Nodes, Outage
@@ -228,7 +229,7 @@ def test_settings_come_from_the_environment_before_the_file(tmp_path: Path) -> N
 def test_the_program_itself_prints_plain_text_into_a_pipe(desk: Desk) -> None:
     propose(desk.brain)
     done = subprocess.run(
-        [sys.executable, "-c", "from jobmend.brain.cli import main; main()", "recommend"],
+        [sys.executable, "-c", "from jobmend.brain.cli.program import main; main()", "recommend"],
         capture_output=True,
         text=True,
         env={**os.environ, **desk.env},

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from jobmend.brain.cli import main
+from jobmend.brain.cli.program import main
 from jobmend.classifier.failures.history.cms import write_history
 from jobmend.classifier.failures.synthetic.tasks import generate
 from jobmend.classifier.failures.task import History

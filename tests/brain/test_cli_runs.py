@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from jobmend.brain.cli_runs import learn_runs, score
+from jobmend.brain.cli.runs import learn_runs, score
 
 HOSTILE = "x\x1b[2J[bold]\u202e\r\nforged"
 
@@ -128,7 +128,7 @@ def test_files_that_cannot_be_used(file: Path, tmp_path: Path) -> None:
 
 def test_the_commands_load_nothing_heavy() -> None:
     code = (
-        "import sys, jobmend.brain.cli_runs\n"
+        "import sys, jobmend.brain.cli.runs\n"
         "print([n for n in ('torch', 'sklearn', 'pyarrow', 'numpy') if n in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from jobmend.brain import champions, ingest
-from jobmend.brain.cli import main
+from jobmend.brain import ingest
+from jobmend.brain.cli.program import main
 from jobmend.brain.config import read_config
-from jobmend.brain.learning import folders, lock, registry, turns
+from jobmend.brain.learning import folders, lock, turns
 from jobmend.brain.learning.loop import Loop
+from jobmend.brain.learning.registry import registry
 from jobmend.brain.learning.subjects import MADE
 from jobmend.brain.learning.turns import TurnState
-from jobmend.brain.metrics import BrainMetrics
-from jobmend.brain.models import ModelShelf
+from jobmend.brain.metrics.page import BrainMetrics
+from jobmend.brain.models import champions
+from jobmend.brain.models.shelf import ModelShelf
 from jobmend.brain.sources.archive import Archive
 from jobmend.brain.store import Store
 from jobmend.classifier.failures.history.cms import write_history

@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from jobmend.brain import quarantine
-from jobmend.brain.api import create_app
+from jobmend.brain.api.app import create_app
 from jobmend.brain.brain import Brain
-from jobmend.brain.cli import main
+from jobmend.brain.cli.program import main
+from jobmend.brain.cli.vetting_tables import sparkline
 from jobmend.brain.evidence import Evidence, Neighbour, Reading
 from jobmend.brain.quarantined import Item, period_key, short_id
-from jobmend.brain.vetting_tables import sparkline
 from tests.brain.scene import NOW, OOM, MemoryScheduler, config_of, ended, run_of
 from tests.brain.test_exporting import served
 

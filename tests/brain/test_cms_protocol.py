@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 
 from jobmend.brain import recommendations
 from jobmend.brain.acting import Acting
-from jobmend.brain.api import create_app
+from jobmend.brain.api.app import create_app
 from jobmend.brain.config import BrainConfig
 from jobmend.brain.store import Store
 from jobmend.jobs.actions import Action, ActionKind, Advice, Evidence

@@ -10,18 +10,30 @@ import click
 from fastapi.routing import APIRoute
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobmend.brain import (
-    api_champions,
-    api_cms,
-    api_models,
-    api_read,
-    api_vetting,
-    api_write,
-    panel,
+from jobmend.brain import panel
+from jobmend.brain.__main__ import parser
+from jobmend.brain.api import (
+    champions as api_champions,
+)
+from jobmend.brain.api import (
+    cms as api_cms,
+)
+from jobmend.brain.api import (
+    models as api_models,
+)
+from jobmend.brain.api import (
     probes,
 )
-from jobmend.brain.__main__ import parser
-from jobmend.brain.cli import main
+from jobmend.brain.api import (
+    read as api_read,
+)
+from jobmend.brain.api import (
+    vetting as api_vetting,
+)
+from jobmend.brain.api import (
+    write as api_write,
+)
+from jobmend.brain.cli.program import main
 from tests.brain.conftest import Server
 
 DOCS = Path(__file__).parents[2] / "docs"

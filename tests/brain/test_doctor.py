@@ -13,10 +13,11 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner
 
-from jobmend.brain import doctor, tokens
-from jobmend.brain.answers import SchedulerStatus, Status
-from jobmend.brain.cli import main
-from jobmend.brain.client import Client, Settings
+from jobmend.brain import tokens
+from jobmend.brain.api.answers import SchedulerStatus, Status
+from jobmend.brain.cli import doctor
+from jobmend.brain.cli.client import Client, Settings
+from jobmend.brain.cli.program import main
 from jobmend.jobs.events import JobFacts, TraceSummary
 from jobmend.jobs.exits import Exit, ExitKind
 from jobmend.jobs.identity import Run

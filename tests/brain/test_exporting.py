@@ -18,9 +18,10 @@ from jobmend.agent.config import Scorer, Uplink
 from jobmend.agent.delivery import Delivery
 from jobmend.agent.scorer import archive
 from jobmend.agent.scorer.model import EdgeModel
-from jobmend.brain import api_models, tokens
-from jobmend.brain.api import create_app
-from jobmend.brain.exporting import Exporter
+from jobmend.brain import tokens
+from jobmend.brain.api import models as api_models
+from jobmend.brain.api.app import create_app
+from jobmend.brain.models.exporting import Exporter
 from jobmend.classifier.traces.export import export, of_trace_model
 from jobmend.classifier.traces.model import TraceModel
 from jobmend.classifier.traces.samples import values_of

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from jobmend.brain import ingest, recommendations
-from jobmend.brain.cli import main
+from jobmend.brain.cli.program import main
 from jobmend.brain.store import Store
 from jobmend.jobs.actions import Action, ActionKind, Advice
 from jobmend.jobs.identity import Run, Workflow

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobmend.brain import champions, drifts, quarantine
+from jobmend.brain import drifts, quarantine
 from jobmend.brain.evidence import Evidence
 from jobmend.brain.learning import turns
 from jobmend.brain.learning.turns import TurnRecord, TurnState
-from jobmend.brain.metrics import BrainMetrics
+from jobmend.brain.metrics.page import BrainMetrics
+from jobmend.brain.models import champions
 from jobmend.brain.quarantined import Item, Vetting
 from jobmend.brain.store import Store
 from jobmend.classifier.drift import Drift

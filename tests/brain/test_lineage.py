@@ -15,10 +15,11 @@ from click.testing import CliRunner, Result
 from jobmend.agent.config import Scorer, Uplink
 from jobmend.agent.delivery import Delivery
 from jobmend.agent.scorer import archive
-from jobmend.brain import advising, champions, ingest, lineage, recommendations, tokens, training
-from jobmend.brain.api import create_app
+from jobmend.brain import advising, ingest, recommendations, tokens
+from jobmend.brain.api.app import create_app
 from jobmend.brain.brain import Brain
-from jobmend.brain.cli import main
+from jobmend.brain.cli.program import main
+from jobmend.brain.models import champions, lineage, training
 from jobmend.classifier import artifact
 from jobmend.classifier.traces.model import TraceModel
 from jobmend.jobs.actions import Recommendation

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from jobmend.brain import recommendations, runs
 from jobmend.brain.brain import Brain, assemble
-from jobmend.brain.cli import main
+from jobmend.brain.cli.program import main
 from jobmend.brain.config import parse_config
 from jobmend.jobs.actions import Action, ActionKind, Advice, Outcome, State
 from jobmend.jobs.identity import Run, Workflow

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from jobmend.brain import ingest, training
+from jobmend.brain import ingest
 from jobmend.brain.brain import Brain
-from jobmend.brain.models import ModelShelf
+from jobmend.brain.models import training
+from jobmend.brain.models.shelf import ModelShelf
 from jobmend.jobs.windows import FEATURES, TraceWindow
 from tests.brain.conftest import Tell
 from tests.brain.scene import BUG, NOW, OK, config_of, documents, ended, run_of
@@ -74,7 +75,8 @@ def test_traces_are_learned_from_healthy_runs_alone(brain: Brain, tell: Tell) ->
 def test_the_service_starts_without_the_heavy_libraries(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from jobmend.brain import service;"
-        "from jobmend.brain.models import ModelShelf; ModelShelf(Path(sys.argv[1])).current();"
+        "from jobmend.brain.models.shelf import ModelShelf;"
+        "ModelShelf(Path(sys.argv[1])).current();"
         "print([name for name in ('torch', 'xgboost', 'sklearn') if name in sys.modules])"
     )
     done = subprocess.run(

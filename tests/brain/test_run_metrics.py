@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from jobmend.brain import recommendations, run_metrics
+from jobmend.brain import recommendations
 from jobmend.brain.brain import Brain
+from jobmend.brain.metrics import runs as run_metrics
 from jobmend.jobs.actions import Action, ActionKind, Advice, State
 from jobmend.jobs.identity import Run, Workflow
 from tests.brain.conftest import Tell

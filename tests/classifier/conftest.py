@@ -8,11 +8,7 @@ from dataclasses import replace
 import pytest
 
 from jobmend.classifier.failures.model import FailureClassifier
-from jobmend.classifier.failures.synthetic.records import (
-    LabelledWorkflow,
-    as_history,
-    generate,
-)
+from jobmend.classifier.failures.synthetic.records import LabelledWorkflow, as_history, generate
 from jobmend.jobs.actions import ActionKind
 from jobmend.jobs.events import EventKind, JobFacts, Request, TraceSummary
 from jobmend.jobs.exits import Exit, ExitKind, posix_exit

@@ -10,15 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jobmend.classifier.drift import (
-    LARGE,
-    LEVEL,
-    Drift,
-    drifts,
-    ks_uniform,
-    psi,
-    unseen,
-)
+from jobmend.classifier.drift import LARGE, LEVEL, Drift, drifts, ks_uniform, psi, unseen
 
 ANY = st.floats(allow_nan=True, allow_infinity=True, width=64)
 SAMPLES = arrays(np.float64, st.integers(1, 60), elements=ANY)

@@ -16,7 +16,7 @@ import tomllib
 
 from jobmend.agent.__main__ import _arguments as agent_arguments
 from jobmend.brain.__main__ import parser as brain_arguments
-from jobmend.brain.cli import main as commands
+from jobmend.brain.cli.program import main as commands
 from jobmend.jobs.version import VERSION
 from jobmend.plugins.doctor.__main__ import _arguments as doctor_arguments
 from tests.packaging.conftest import ROOT

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from ...config import BrainConfig
-from ...models import FAILURES, TRACES
+from ...models.shelf import FAILURES, TRACES
 from ...sources.archive import Archive
 from ...store import Store
-from ..failures import Failures
-from ..traces import Traces
+from ..failures.subject import Failures
+from ..traces.subject import Traces
 from .cluster import traced_day
 from .failing import failing_day
 from .feeding import feed_failures, feed_traces

@@ -21,15 +21,7 @@ from ..evaluation.scores import Posterior
 from ..task import Cell, Decision, FailedTask, History
 from .causes import CAUSES
 from .draws import Cells, Ints, Observed, categorical, draw
-from .policy import (
-    ACTIONS,
-    PARAMETERS,
-    action_table,
-    classes_of,
-    situations,
-    value_table,
-    values,
-)
+from .policy import ACTIONS, PARAMETERS, action_table, classes_of, situations, value_table, values
 from .posterior import cause_posterior
 from .world import World, build
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from jobmend.brain import champions, drifts, ingest, outages, quarantine, recommendations
+from jobmend.brain import drifts, ingest, outages, quarantine, recommendations
 from jobmend.brain.evidence import Evidence
 from jobmend.brain.learning import turns
 from jobmend.brain.learning.turns import TurnRecord, TurnState
+from jobmend.brain.models import champions
 from jobmend.brain.quarantined import Item
 from jobmend.brain.store import Store
 from jobmend.classifier.drift import Drift

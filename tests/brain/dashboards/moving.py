@@ -9,16 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jobmend.agent.config import (
-    Config,
-    Hooks,
-    Metrics,
-    Sample,
-    Scorer,
-    Spool,
-    Uplink,
-    Window,
-)
+from jobmend.agent.config import Config, Hooks, Metrics, Sample, Scorer, Spool, Uplink, Window
 from jobmend.brain.tokens import read
 from jobmend.classifier.traces.export import export
 from tests.agent.scorer.conftest import exportable

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 from fastapi.testclient import TestClient
 
-from jobmend.brain.api import create_app
+from jobmend.brain.api.app import create_app
 from jobmend.brain.config import BrainConfig
 from jobmend.brain.dashboards.catalogue import DASHBOARDS
 from jobmend.brain.dashboards.chart import Dashboard

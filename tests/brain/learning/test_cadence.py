@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jobmend.brain.learning.cadence import (
+from jobmend.brain.learning.cadence.study import (
     CADENCES,
     FIRST_DAY,
     NEVER,

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from jobmend.brain.learning.comparing import (
+from jobmend.brain.learning.steps.comparing import (
     Contest,
     Decision,
     Pair,

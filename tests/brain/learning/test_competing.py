@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from jobmend.brain.config import BrainConfig, LearningConfig
-from jobmend.brain.learning.comparing import Contest, Decision, Pair, compare
-from jobmend.brain.learning.failures import Failures, examples_of
-from jobmend.brain.learning.traces import Traces
+from jobmend.brain.learning.failures.subject import Failures, examples_of
+from jobmend.brain.learning.steps.comparing import Contest, Decision, Pair, compare
+from jobmend.brain.learning.traces.subject import Traces
 from jobmend.classifier.failures.synthetic import records
 from jobmend.classifier.failures.task import Decision as Decided
 from tests.brain.learning.windows import Source, drifted, healthy

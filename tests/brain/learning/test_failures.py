@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from jobmend.brain.brain import Brain
 from jobmend.brain.config import BrainConfig
-from jobmend.brain.learning import code_families, failure_files
-from jobmend.brain.learning.failures import Failures, examples_of, truth_of
+from jobmend.brain.learning.failures import code_families
+from jobmend.brain.learning.failures import files as failure_files
+from jobmend.brain.learning.failures.subject import Failures, examples_of, truth_of
 from jobmend.brain.learning.subject import Example
 from jobmend.classifier.failures.synthetic import records
 from jobmend.classifier.failures.task import Cell, Decision, FailedTask, History

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jobmend.brain.learning.injecting import HARMS, harmed
-from jobmend.brain.learning.placing import placements
+from jobmend.brain.learning.traces.injecting import HARMS, harmed
+from jobmend.brain.learning.traces.placing import placements
 from jobmend.classifier.traces.synthetic import window
 from jobmend.jobs.windows import FEATURES, TraceWindow
 

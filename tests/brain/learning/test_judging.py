@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobmend.brain.learning.judging import Judgement, Limits, judge
+from jobmend.brain.learning.vetting.judging import Judgement, Limits, judge
 
 LIMITS = Limits(0.01, 0.3)
 

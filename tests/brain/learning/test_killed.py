@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from jobmend.brain import champions
 from jobmend.brain.learning import turns
 from jobmend.brain.learning.turns import TurnState
+from jobmend.brain.models import champions
 from jobmend.brain.store import Store
 from jobmend.classifier import artifact
 from tests.brain.learning import crash

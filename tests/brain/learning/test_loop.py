@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from jobmend.brain import champions, quarantine
+from jobmend.brain import quarantine
 from jobmend.brain.config import BrainConfig, parse_config
 from jobmend.brain.learning import folders, lock, turns
 from jobmend.brain.learning.loop import Loop, Turned
 from jobmend.brain.learning.subject import Example, Tell
 from jobmend.brain.learning.turns import TurnState
 from jobmend.brain.learning.work import OutOfTime
+from jobmend.brain.models import champions
 from jobmend.brain.quarantined import Vetting
 from jobmend.brain.store import Store
 from jobmend.classifier import artifact

@@ -12,11 +12,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobmend.brain import champions
-from jobmend.brain.cli import main
+from jobmend.brain.cli.program import main
 from jobmend.brain.learning import turns
-from jobmend.brain.learning.plan import plan
-from jobmend.brain.learning.staleness import (
+from jobmend.brain.learning.cadence.plan import plan
+from jobmend.brain.learning.cadence.staleness import (
     DAY,
     LONGEST,
     SHORTEST,
@@ -26,6 +25,7 @@ from jobmend.brain.learning.staleness import (
     offers,
 )
 from jobmend.brain.learning.turns import TurnRecord, TurnState
+from jobmend.brain.models import champions
 from jobmend.brain.store import Store
 
 COSTS = st.floats(1e-3, 1e6)

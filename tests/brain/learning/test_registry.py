@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobmend.brain import champions
-from jobmend.brain.learning import registry as module
-from jobmend.brain.learning.logged_turn import LoggedArm, LoggedTurn, Part
-from jobmend.brain.learning.registering import Challenger, record
-from jobmend.brain.learning.registry import CHALLENGER, CHAMPION, Registry
+from jobmend.brain.learning.registry import registry as module
+from jobmend.brain.learning.registry.logged_turn import LoggedArm, LoggedTurn, Part
+from jobmend.brain.learning.registry.registering import Challenger, record
+from jobmend.brain.learning.registry.registry import CHALLENGER, CHAMPION, Registry
+from jobmend.brain.models import champions
 from jobmend.brain.store import Store
 from jobmend.classifier.failures.model import FailureClassifier
 from jobmend.classifier.failures.reporting.pyfunc_columns import COLUMNS as OF_FAILURES

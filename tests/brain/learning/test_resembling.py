@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jobmend.brain.learning.resembling import FAR, Space, alike, neighbours
 from jobmend.brain.learning.subject import Measured
+from jobmend.brain.learning.vetting.resembling import FAR, Space, alike, neighbours
 
 ANY = st.floats(allow_nan=True, allow_infinity=True, width=32)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from jobmend.brain import cli_learning
-from jobmend.brain.cli import main
+from jobmend.brain.cli import learning as cli_learning
+from jobmend.brain.cli.program import main
 from jobmend.brain.learning import simulation
 from jobmend.brain.learning.simulated.outcome import Simulated, poisoned_day, recovery
 from jobmend.brain.learning.simulated.scenario import Scenario
-from jobmend.brain.models import TRACES
+from jobmend.brain.models.shelf import TRACES
 
 SCENARIO = Scenario(days=7, change=4, new_type=8, poison=6, runs=130, tasks=100)
 PLAYED = simulation.Played(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobmend.brain.learning.gathering import drawn
-from jobmend.brain.learning.splitting import (
+from jobmend.brain.learning.steps.gathering import drawn
+from jobmend.brain.learning.steps.splitting import (
     HELD_OUT,
     NEWEST,
     TRAIN,

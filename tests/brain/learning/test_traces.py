@@ -12,9 +12,9 @@ import pytest
 
 from jobmend.brain.brain import Brain
 from jobmend.brain.config import LearningConfig
-from jobmend.brain.learning import trace_examples
 from jobmend.brain.learning.subject import Example
-from jobmend.brain.learning.traces import Traces, of_present_shape, types_of
+from jobmend.brain.learning.traces import examples as trace_examples
+from jobmend.brain.learning.traces.subject import Traces, of_present_shape, types_of
 from jobmend.brain.sources.stored import StoredWindows
 from jobmend.classifier.traces.dataset import Recorded
 from jobmend.classifier.traces.synthetic import window

@@ -15,8 +15,8 @@ import pytest
 from jobmend.brain import drifts, quarantine
 from jobmend.brain.config import LearningConfig
 from jobmend.brain.learning.subject import Example, Measured, Numbers
-from jobmend.brain.learning.vetting import Vetted, vet
-from jobmend.brain.learning.witnessing import shown
+from jobmend.brain.learning.vetting.vet import Vetted, vet
+from jobmend.brain.learning.vetting.witnessing import shown
 from jobmend.brain.quarantined import Vetting, Wanted, period_key
 from jobmend.brain.store import Store
 from jobmend.classifier.failures.task import Cell, FailedTask

@@ -11,14 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobmend.brain.sources.promql import (
-    PromClient,
-    PromError,
-    Refused,
-    one_of,
-    quoted,
-    selector,
-)
+from jobmend.brain.sources.promql import PromClient, PromError, Refused, one_of, quoted, selector
 
 
 @given(st.text(st.characters()))

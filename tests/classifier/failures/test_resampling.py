@@ -6,13 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, issparse
 
-from jobmend.classifier.failures.resampling import (
-    FEWEST,
-    NARROW,
-    RESAMPLINGS,
-    Resampling,
-    resample,
-)
+from jobmend.classifier.failures.resampling import FEWEST, NARROW, RESAMPLINGS, Resampling, resample
 
 
 def table(counts: list[int], *, wide: bool = False) -> tuple[csr_matrix, np.ndarray]:

@@ -8,13 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jobmend.plugins.doctor.programs import (
-    Unseen,
-    calls_jobmend,
-    fault_of_hook,
-    flaw_of,
-    running,
-)
+from jobmend.plugins.doctor.programs import Unseen, calls_jobmend, fault_of_hook, flaw_of, running
 
 OURS = (0, os.getuid())
 

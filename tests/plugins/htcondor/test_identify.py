@@ -15,12 +15,7 @@ from hypothesis import strategies as st
 
 from jobmend.jobs.fields import MAX_NAME, Fields
 from jobmend.plugins.htcondor import runs
-from jobmend.plugins.htcondor.identify import (
-    identify,
-    parse_ad,
-    parse_environ,
-    slot_of,
-)
+from jobmend.plugins.htcondor.identify import identify, parse_ad, parse_environ, slot_of
 from jobmend.plugins.htcondor.runs import run_name
 from jobmend.plugins.layout import Unidentified
 

@@ -30,7 +30,7 @@ def brain(cluster: Cluster, folder: Path) -> Iterator[str]:
 
     import uvicorn
 
-    from jobmend.brain.api import create_app
+    from jobmend.brain.api.app import create_app
     from tests.brain.scene import config_of
 
     config = config_of(folder, settle_seconds=0, poll_seconds=0.3)
@@ -48,8 +48,8 @@ def brain(cluster: Cluster, folder: Path) -> Iterator[str]:
 
 @pytest.mark.slurm
 def test_a_recent_job_was_seen_by_all_three(slurm: Cluster, tmp_path: Path) -> None:
-    from jobmend.brain import doctor
-    from jobmend.brain.client import Client, Settings
+    from jobmend.brain.cli import doctor
+    from jobmend.brain.cli.client import Client, Settings
 
     if slurm.cgroups != "v1":
         pytest.skip("no job cgroups here")
@@ -105,7 +105,7 @@ def of_job(page: bytes, job: str) -> str:
 
 
 def accounted(url: str, job: str) -> bool:
-    from jobmend.brain.client import Client, Settings
+    from jobmend.brain.cli.client import Client, Settings
 
     records = Client(Settings(url=url)).jobs().jobs
     return any(run.run.job_id == job and run.facts.workflow and run.trace for run in records)

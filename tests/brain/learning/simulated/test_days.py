@@ -16,7 +16,7 @@ from jobmend.brain.learning.simulated.cluster import MIXES, traced_day
 from jobmend.brain.learning.simulated.failing import failing_day
 from jobmend.brain.learning.simulated.operator import AILING, Truth, answer
 from jobmend.brain.learning.simulated.scenario import EPOCH, Scenario, Stage
-from jobmend.brain.learning.traces import Traces
+from jobmend.brain.learning.traces.subject import Traces
 from jobmend.brain.quarantined import Item, Vetting, Wanted, period_key
 from jobmend.brain.sources.archive import Archive
 from jobmend.brain.store import Store

@@ -12,13 +12,7 @@ from hypothesis import strategies as st
 
 from jobmend.classifier.artifact import ArtifactError
 from jobmend.classifier.failures.arms.arm import Arm
-from jobmend.classifier.failures.arms.rule_tables import (
-    CMS,
-    CRAB,
-    HTCONDOR,
-    RuleTable,
-    case_of,
-)
+from jobmend.classifier.failures.arms.rule_tables import CMS, CRAB, HTCONDOR, RuleTable, case_of
 from jobmend.classifier.failures.arms.rules import (
     KIN,
     RULE_ARMS,

@@ -13,12 +13,7 @@ import numpy as np
 import pytest
 
 from jobmend.classifier.failures.arms.arm import Floats
-from jobmend.classifier.failures.evaluation.comparison import (
-    Comparison,
-    Make,
-    compare,
-    pooled,
-)
+from jobmend.classifier.failures.evaluation.comparison import Comparison, Make, compare, pooled
 from jobmend.classifier.failures.evaluation.scores import Posterior
 from jobmend.classifier.failures.evaluation.splits import newest, stratified
 from jobmend.classifier.failures.task import FailedTask

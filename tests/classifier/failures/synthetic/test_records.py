@@ -7,11 +7,7 @@ from collections import Counter
 import pytest
 
 from jobmend.classifier.advice import CAUSES
-from jobmend.classifier.failures.synthetic.record_causes import (
-    CAUSE_SHARES,
-    FAILING,
-    SYMPTOMS,
-)
+from jobmend.classifier.failures.synthetic.record_causes import CAUSE_SHARES, FAILING, SYMPTOMS
 from jobmend.classifier.failures.synthetic.record_policy import HABIT, POLICY
 from jobmend.classifier.failures.synthetic.records import LabelledWorkflow, generate
 from jobmend.jobs.actions import ActionKind

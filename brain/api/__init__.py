@@ -1,0 +1,1 @@
+"""The brain over HTTP: routes, who may call them, what they answer."""

@@ -1,0 +1,1 @@
+"""How often it pays to learn anew."""

@@ -1,0 +1,1 @@
+"""Failed tasks as a subject of learning."""

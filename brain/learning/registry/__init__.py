@@ -1,0 +1,1 @@
+"""Turns and models in MLflow."""

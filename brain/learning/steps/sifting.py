@@ -1,0 +1,92 @@
+"""Step vet as the turn takes it: what of the examples is learned from, by key and label."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ....classifier.drift import FEWEST
+from ... import quarantine
+from ...store import Store
+from ..incumbents import Incumbent
+from ..journal import write_whole
+from ..subject import Content, Example
+from ..vetting.period import heeded
+from ..vetting.vet import Vetted, vet
+from ..work import Work
+
+FILE = "vetted.json"
+
+
+@dataclass(frozen=True)
+class Sifted:
+    """Numbers of examples; ``psi`` is the largest of all features, None where nothing was said."""
+
+    newest: int
+    older: int
+    quarantined: int
+    waiting: int
+    drifted: int
+    psi: float | None
+    whole: bool
+    why: str
+
+
+def sift(
+    work: Work[Content],
+    store: Store,
+    examples: Sequence[Example[Content]],
+    champion: Incumbent | None,
+) -> Sifted:
+    """Vet the newest period, apply persons' words to all, and write down what is left."""
+    newest = [one for one in examples if one.time >= work.newest_since]
+    older = [one for one in examples if one.time < work.newest_since]
+    vetted = vet(
+        work.subject,
+        champion.model if champion else None,
+        newest,
+        _learned(older, champion),
+        store,
+        work.id,
+        work.config.learning,
+        work.begun,
+        older,
+    )
+    with store.read() as db:
+        past = heeded(older, quarantine.decisions(db, work.subject.name))
+    labels = {one.key: one.label for one in (*past, *vetted.kept)}
+    write_whole(work.folder / FILE, json.dumps(labels).encode())
+    return _counted(vetted, len(past))
+
+
+def _counted(vetted: Vetted[Any], older: int) -> Sifted:
+    indices = [one.psi for one in vetted.drifts if math.isfinite(one.psi)]
+    return Sifted(
+        newest=len(vetted.kept),
+        older=older,
+        quarantined=vetted.quarantined,
+        waiting=vetted.waiting,
+        drifted=sum(one.drifted for one in vetted.drifts),
+        psi=max(indices, default=None),
+        whole=vetted.whole,
+        why=vetted.why,
+    )
+
+
+def kept_of(work: Work[Content], examples: Sequence[Example[Content]]) -> list[Example[Content]]:
+    """The examples that were left, with the labels persons gave."""
+    labels: Mapping[str, str] = json.loads((work.folder / FILE).read_bytes())
+    return [replace(one, label=labels[one.key]) for one in examples if one.key in labels]
+
+
+def _learned(
+    older: Sequence[Example[Content]], champion: Incumbent | None
+) -> Sequence[Example[Content]]:
+    """What the champion learned from, as far as it is there; all that is older where too few."""
+    if champion is None:
+        return older
+    learned = [one for one in older if one.time <= champion.learned_until]
+    return learned if len(learned) >= FEWEST else older

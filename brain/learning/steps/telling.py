@@ -1,0 +1,85 @@
+"""Step register: the registry is told of the turn; without one, or where it is away, a note."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...store import Store
+from .. import folders
+from ..incumbents import Shadow
+from ..journal import NAME as JOURNAL
+from ..registry import made_by
+from ..registry.logged_turn import LoggedArm, LoggedTurn, Part
+from ..turns import TurnState
+from ..work import Work
+from .training import Trained
+
+if TYPE_CHECKING:
+    from ..registry.registry import Registry
+
+# Of brain.toml: what decides how a turn learns.
+_SETTINGS = ("days", "replay", "max_examples", "margin", "shadow_turns", "novel_p", "band", "seed")
+
+
+@dataclass(frozen=True)
+class Registered:
+    """``notes`` are what could not be registered, one sentence each."""
+
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is told of a turn beside its settings."""
+
+    state: TurnState
+    why: str
+    parts: Sequence[Part] = ()
+    trained: Sequence[Trained] = ()
+    validation: Mapping[str, float | None] | None = None
+    figures: Mapping[str, float] | None = None
+    shadow: Shadow | None = None
+
+
+def register(
+    work: Work[Any], store: Store, registry: Registry | None, told: Told, ended: float
+) -> Registered:
+    """Tell ``registry`` of the turn, its champion and its challenger; told twice, all is once."""
+    if registry is None:
+        return Registered()
+    from ..registry.registering import Challenger, record
+
+    challenger = None
+    if told.shadow is not None:
+        where = folders.shadow_of(work.models, work.subject.name, told.shadow.turn)
+        tags = {"jobmend.arm": told.shadow.arm}
+        challenger = Challenger(told.shadow.turn, where, tags)
+    logged = _logged(work, told, ended)
+    return Registered(tuple(record(store, registry, work.models, logged, challenger)))
+
+
+def _logged(work: Work[Any], told: Told, ended: float) -> LoggedTurn:
+    learning = work.config.learning
+    return LoggedTurn(
+        subject=work.subject.name,
+        turn=work.id,
+        begun=work.begun,
+        ended=ended,
+        state=told.state.value,
+        why=told.why,
+        params={name: getattr(learning, name) for name in _SETTINGS},
+        metrics=dict(told.figures or {}),
+        parts=tuple(told.parts),
+        arms=tuple(_arm(one, told.validation or {}) for one in told.trained),
+        code=made_by.code(),
+        environment=made_by.environment(),
+        files=(work.folder / JOURNAL,),
+    )
+
+
+def _arm(trained: Trained, validation: Mapping[str, float | None]) -> LoggedArm:
+    loss = validation.get(trained.arm)
+    metrics = {} if loss is None else {"validation loss": loss}
+    return LoggedArm(trained.arm, trained.params, metrics, trained.why_not)

@@ -1,0 +1,1 @@
+"""Traces as a subject of learning."""

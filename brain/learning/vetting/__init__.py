@@ -1,0 +1,1 @@
+"""What is too new to be learned from before a person has looked."""

@@ -1,0 +1,126 @@
+"""What of the newest period is new, and whether the whole of it can be trusted. Numbers alone.
+
+A model's p-values are valid where examples are like those it learned from: of such examples a
+share of at most ``p`` has a p-value of at most ``p``. What chance explains is therefore let
+through. To leave it out as well would cut the tails off each day's data, and a model that learned
+from such days would call more and more of the next ones new.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from ..subject import Numbers
+
+Truths = NDArray[np.bool_]
+
+CHANCE: Final = 0.05  # a kind has so many odd examples by chance that often: nothing is new then
+SURELY: Final = 0.001  # the same of a whole period
+SUSPECT_P: Final = 0.05  # p-value of a group's truth from which on it contradicts the model
+SUSPECT_SHARE: Final = 0.1  # of the groups: fewer contradictions do not condemn a period
+
+
+@dataclass(frozen=True)
+class Limits:
+    """``novel_p``: p-value from which on an example is odd. ``novel_share``: of the newest period,
+    from which on all of it is set apart.
+    """
+
+    novel_p: float = 0.01
+    novel_share: float = 0.3
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """``novel`` are the places of new examples; where ``whole``, none of the period can be trusted
+    and ``why`` says why. ``odd_share`` is of examples, ``suspect_share`` of groups.
+    """
+
+    novel: tuple[int, ...]
+    whole: bool
+    why: str
+    odd_share: float
+    suspect_share: float
+
+
+def judge(
+    novelty: Numbers,
+    suspicion: Numbers,
+    kinds: Sequence[str],
+    groups: Sequence[str],
+    limits: Limits,
+) -> Judgement:
+    """Judge the examples of a period by their p-values; NaN speaks for nothing.
+
+    ``novelty`` is ``[examples]``, ``suspicion`` too: how likely a truth like this is, given the
+    example. Truths of one group (a run, a workflow) are one truth.
+    """
+    odd = novelty <= limits.novel_p
+    suspects = _suspects(suspicion, groups)
+    why = _too_new(odd, limits) or _too_contrary(suspects)
+    novel = np.flatnonzero(odd & _beyond_chance(odd, kinds, limits.novel_p))
+    return Judgement(tuple(novel.tolist()), bool(why), why, _share(odd), _share(suspects))
+
+
+def _too_new(odd: Truths, limits: Limits) -> str:
+    """Why the period is too new to be learned from, or nothing."""
+    share = _share(odd)
+    if share <= limits.novel_share or _chance(odd, limits.novel_p) > SURELY:
+        return ""
+    return (
+        f"{share:.0%} of {len(odd)} examples are unlike all that the champion learned from; "
+        f"from {limits.novel_share:.0%} on a person has to look first"
+    )
+
+
+def _too_contrary(suspects: Truths) -> str:
+    """Why what is said of the period cannot be believed, or nothing."""
+    share = _share(suspects)
+    if share <= SUSPECT_SHARE or _chance(suspects, SUSPECT_P) > SURELY:
+        return ""
+    return (
+        f"what is said of {suspects.sum()} of {len(suspects)} runs or workflows contradicts what "
+        f"the champion is sure of; from {SUSPECT_SHARE:.0%} on a person has to look first"
+    )
+
+
+def _suspects(suspicion: Numbers, groups: Sequence[str]) -> Truths:
+    """``[groups]``: does the truth of a group contradict the model?
+
+    Twice the mean of p-values is one, however they depend on each other (Vovk and Wang 2020,
+    "Combining p-values via averaging", after Rueschendorf 1982).
+    """
+    known = ~np.isnan(suspicion)
+    if not known.any():
+        return np.zeros(0, dtype=bool)
+    _, places = np.unique(np.array(groups, dtype=object)[known], return_inverse=True)
+    sizes = np.bincount(places)
+    means = np.bincount(places, weights=suspicion[known]) / sizes
+    return np.asarray(np.where(sizes > 1, 2 * means, means) <= SUSPECT_P)
+
+
+def _beyond_chance(odd: Truths, kinds: Sequence[str], novel_p: float) -> Truths:
+    """``[examples]``: has its kind more odd examples than chance explains?"""
+    of_kind = defaultdict(list)
+    for place, kind in enumerate(kinds):
+        of_kind[kind].append(place)
+    found = np.zeros(len(odd), dtype=bool)
+    for places in of_kind.values():
+        found[places] = _chance(odd[places], novel_p) <= CHANCE
+    return found
+
+
+def _chance(hits: Truths, p: float) -> float:
+    """How likely chance brings so many hits, where each has a probability of ``p``."""
+    return float(binom.sf(hits.sum() - 1, len(hits), p)) if hits.any() else 1.0
+
+
+def _share(hits: Truths) -> float:
+    return float(hits.mean()) if len(hits) else 0.0

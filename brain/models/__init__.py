@@ -1,0 +1,1 @@
+"""The models that judge: in use, kept, before, and what each was made of."""
