@@ -119,6 +119,8 @@ def test_a_champion_is_registered_once_though_the_turn_was_interrupted(tmp_path:
     assert champion is not None and champion.number == 1
     assert champion.body["registry"]["version"] == "1"
     assert embedded.aliases("traces") == {"champion": "1"}
+    drawn = list((tmp_path / "models" / "mlruns").rglob("competition.png"))
+    assert len(drawn) == 1 and drawn[0].read_bytes().startswith(b"\x89PNG")
 
 
 def metrics(path: Path) -> str:

@@ -6,18 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ... import drifts
 from ...store import Store
 from .. import folders
 from ..incumbents import Shadow
 from ..journal import NAME as JOURNAL
+from ..journal import write_whole
 from ..registry import made_by
 from ..registry.logged_turn import LoggedArm, LoggedTurn, Part
 from ..turns import TurnState
 from ..work import Work
+from .evaluating import CHAMPION, NEW, SHADOW, read_losses
+from .splitting import HELD_OUT, NEWEST
 from .training import Trained
 
 if TYPE_CHECKING:
     from ..registry.registry import Registry
+
+PICTURE = "competition.png"
 
 # Of brain.toml: what decides how a turn learns.
 _SETTINGS = ("days", "replay", "max_examples", "margin", "shadow_turns", "novel_p", "band", "seed")
@@ -56,8 +62,27 @@ def register(
         where = folders.shadow_of(work.models, work.subject.name, told.shadow.turn)
         tags = {"jobmend.arm": told.shadow.arm}
         challenger = Challenger(told.shadow.turn, where, tags)
+    _draw(work, store, told)
     logged = _logged(work, told, ended)
     return Registered(tuple(record(store, registry, work.models, logged, challenger)))
+
+
+def _draw(work: Work[Any], store: Store, told: Told) -> None:
+    """Put a picture of the turn beside its journal; none where it did not come to compare."""
+    if told.validation is None:
+        return
+    from ..registry.pictures import picture
+
+    losses = read_losses(work)
+    shadow = losses[NEWEST]
+    part, other = (shadow, SHADOW) if SHADOW in shadow.by_model else (losses[HELD_OUT], NEW)
+    with store.read() as db:
+        drifted = drifts.of_turn(db, work.id)
+    of = part.by_model
+    drawn = picture(
+        work.subject.name, told.validation, part.groups, of.get(CHAMPION), of.get(other), drifted
+    )
+    write_whole(work.folder / PICTURE, drawn)
 
 
 def _logged(work: Work[Any], told: Told, ended: float) -> LoggedTurn:
@@ -75,7 +100,7 @@ def _logged(work: Work[Any], told: Told, ended: float) -> LoggedTurn:
         arms=tuple(_arm(one, told.validation or {}) for one in told.trained),
         code=made_by.code(),
         environment=made_by.environment(),
-        files=(work.folder / JOURNAL,),
+        files=(work.folder / JOURNAL, work.folder / PICTURE),
     )
 
 
