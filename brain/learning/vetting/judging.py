@@ -24,7 +24,7 @@ Truths = NDArray[np.bool_]
 CHANCE: Final = 0.05  # a kind has so many odd examples by chance that often: nothing is new then
 SURELY: Final = 0.001  # the same of a whole period
 SUSPECT_P: Final = 0.05  # p-value of a group's truth from which on it contradicts the model
-SUSPECT_SHARE: Final = 0.1  # of the groups: fewer contradictions do not condemn a period
+SUSPECT_SHARE: Final = 0.15  # of the groups: fewer contradictions do not condemn a period
 
 
 @dataclass(frozen=True)

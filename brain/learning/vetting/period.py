@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -84,13 +84,13 @@ def measured(
     if champion is not None:
         normal = [it for it in (*newest, *older) if _is_normal(it, words)]
         accepted = [it for it in heeded(normal, words) if is_usual(it)]
-        known = _familiar(subject, accepted, background, chosen, values)
-        suspicion[known] = 1.0  # there is no doubt about it, and it counts
-        strange = np.flatnonzero(~known)
-        strangers = [chosen[n] for n in strange]
-        if strangers:
-            novelty[strange] = subject.novelty(champion, strangers)
-            suspicion[strange] = subject.suspicion(champion, strangers)
+        known, vouched = _familiar(subject, accepted, background, chosen, values)
+        suspicion[vouched] = 1.0  # there is no doubt about it, and it counts
+        strange, doubtful = np.flatnonzero(~known), np.flatnonzero(~vouched)
+        if len(strange):
+            novelty[strange] = subject.novelty(champion, [chosen[n] for n in strange])
+        if len(doubtful):
+            suspicion[doubtful] = subject.suspicion(champion, [chosen[n] for n in doubtful])
     return Period(
         newest, numbers, earlier, earlier_numbers, background, chosen, values, novelty, suspicion
     )
@@ -106,13 +106,20 @@ def _familiar(
     background: Background,
     examples: Sequence[Example[Content]],
     values: Numbers,
-) -> NDArray[np.bool_]:
-    """``[examples]``: does it resemble ``accepted`` ones?"""
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """``[examples]`` twice: does it resemble ``accepted`` ones, and some of the same truth?
+
+    Who accepted a task of that kind did not thereby accept another decision about it.
+    """
     if not accepted:
-        return np.zeros(len(values), dtype=bool)
+        return np.zeros(len(values), dtype=bool), np.zeros(len(values), dtype=bool)
     place = background.space.place
-    known = place(subject.measure(accepted).values)
-    return alike(known, [it.kind for it in accepted], place(values), [it.kind for it in examples])
+    known, here = place(subject.measure(accepted).values), place(values)
+
+    def resembling(name: Callable[[Example[Any]], str]) -> NDArray[np.bool_]:
+        return alike(known, [name(it) for it in accepted], here, [name(it) for it in examples])
+
+    return resembling(lambda it: it.kind), resembling(lambda it: f"{it.kind}\0{it.truth}")
 
 
 def drifting(subject: Subject[Content], period: Period[Content], seed: int) -> tuple[Drift, ...]:
