@@ -172,6 +172,16 @@ def test_what_resembles_accepted_examples_is_not_asked_about_again(
     assert kept.count("other") == 0
 
 
+def test_who_accepted_an_example_did_not_accept_another_truth_about_its_like(desk: Desk) -> None:
+    desk.day(3, centre=9)
+    desk.turn(3)
+    desk.say(period_key("turn-3"), Vetting.NORMAL)
+    desk.day(4, centre=9)
+    desk.told = [replace(it, truth="wrong") if it.time >= 4 * DAY else it for it in desk.told]
+    vetted = desk.turn(4)
+    assert vetted.whole and "contradicts" in vetted.why
+
+
 def test_a_day_that_is_all_new_is_set_apart_as_one_and_accepted_as_one(desk: Desk) -> None:
     desk.day(3, centre=9)
     vetted = desk.turn(3)
