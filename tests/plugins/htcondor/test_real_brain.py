@@ -73,9 +73,10 @@ def say(pool: Pool, stalled_users: int) -> None:
 
 
 def is_bad(pool: Pool, brain: Brain, stalled_users: int) -> bool:
+    """Is it bad for its node? Jobs that failed there before can make it bad as well."""
     say(pool, stalled_users)
     state = site_state(brain)
-    return state is not None and state.status is SiteStatus.BAD
+    return state is not None and any(outage.until is None for outage in state.outages)
 
 
 def hook_end(pool: Pool, job: str) -> JobEvent:
