@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any
@@ -36,6 +38,7 @@ MAX_NAME = 40  # characters
 NAMED_LANES = 32  # of more, not every one is named
 _INCHES = 7.0  # of half a page
 _DAY = 86400.0
+_ONE_AT_A_TIME = threading.Lock()
 
 Times = NDArray[np.float64]
 
@@ -73,11 +76,10 @@ def legend(query: Query, labels: Mapping[str, str]) -> str:
 
 def svg(chart: Chart, lines: Sequence[Line], start: float, end: float) -> bytes:
     """The chart from ``start`` to ``end``, seconds since the epoch."""
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     height = _height(_lanes_of(chart, lines)) if chart.kind in _BY_LANES else 2.2
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": chart.title, "font.size": 8}):
+    with _settings(chart.title):
         figure = Figure(figsize=(_INCHES * chart.width / 6, height), layout="constrained")
         axes = figure.add_subplot()
         _look(axes)
@@ -93,13 +95,12 @@ def svg(chart: Chart, lines: Sequence[Line], start: float, end: float) -> bytes:
 
 def curves(told: Mapping[str, Sequence[float | None]], step_seconds: float) -> bytes:
     """A trace: a small plot for each name that was measured, on one axis of seconds."""
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     known = {name: np.array(values, dtype=float) for name, values in told.items()}
     shown = {name: values for name, values in known.items() if np.isfinite(values).any()}
     names = list(shown)[:MAX_CURVES] or [""]
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "curves", "font.size": 8}):
+    with _settings("curves"):
         figure = Figure(figsize=(_INCHES, 0.4 + 0.5 * len(names)), layout="constrained")
         grid = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
         for axes, name in zip(grid, names, strict=True):
@@ -117,6 +118,18 @@ def curves(told: Mapping[str, Sequence[float | None]], step_seconds: float) -> b
             )
         grid[-1].set_xlabel("seconds", color=INK)
         return _bytes(figure)
+
+
+@contextmanager
+def _settings(salt: str) -> Iterator[None]:
+    """How all is drawn. Matplotlib's settings are the process's: one request draws at a time."""
+    from matplotlib import rc_context
+
+    with (
+        _ONE_AT_A_TIME,
+        rc_context({"svg.fonttype": "none", "svg.hashsalt": salt, "font.size": 8}),
+    ):
+        yield
 
 
 def _lanes_of(chart: Chart, lines: Sequence[Line]) -> int:
