@@ -29,7 +29,7 @@ def write(directory: Path, kind: str, version: int, files: Mapping[str, bytes]) 
     for name, data in files.items():
         digest = hashlib.sha256(data).hexdigest()
         stored = f"{digest[:16]}-{name}"
-        _replace(directory / stored, data)
+        write_whole(directory / stored, data)
         entries[name] = {"file": stored, "bytes": len(data), "sha256": digest}
     manifest = {"jobmend_model": kind, "version": version, "files": entries}
     _finish(directory, json.dumps(manifest, indent=1).encode(), entries)
@@ -37,7 +37,7 @@ def write(directory: Path, kind: str, version: int, files: Mapping[str, bytes]) 
 
 def _finish(directory: Path, manifest: bytes, entries: Mapping[str, Mapping[str, Any]]) -> None:
     """Write the manifest, then remove the files of the model before."""
-    _replace(directory / MANIFEST, manifest)
+    write_whole(directory / MANIFEST, manifest)
     kept = {MANIFEST, *(entry["file"] for entry in entries.values())}
     for path in directory.iterdir():
         name = path.name.partition("-")[2]
@@ -55,7 +55,7 @@ def copy(source: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for entry in entries.values():
         content = _read_entry(source, entry)  # checks the entry
-        _replace(target / entry["file"], content)
+        write_whole(target / entry["file"], content)
     _finish(target, data, entries)
 
 
@@ -75,7 +75,8 @@ def digest(directory: Path) -> str:
     return hashlib.sha256(_read_bounded(directory / MANIFEST, MAX_MANIFEST_BYTES)).hexdigest()
 
 
-def _replace(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that a kill leaves the old one or the new one."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     with open(beside, "wb") as file:
         file.write(data)

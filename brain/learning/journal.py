@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+
+from ...classifier.artifact import write_whole
 
 Output = TypeVar("Output")
 
@@ -78,16 +79,6 @@ class Journal:
         self.entries.append(entry)
         write_whole(self._folder / NAME, _ENTRIES.dump_json(self.entries, indent=1))
         return entry
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a kill leaves the old one or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(beside, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
 
 
 def digest(path: Path) -> str:

@@ -17,11 +17,11 @@ from typing import Generic
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from ...classifier.artifact import write_whole
 from .. import quarantine
 from ..quarantined import Vetting
 from ..store import Store
 from . import folders
-from .journal import write_whole
 from .reservoir import Reservoir
 from .steps.gathering import DAY
 from .subject import Content, Example, Subject

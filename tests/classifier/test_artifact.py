@@ -42,7 +42,7 @@ def test_a_reader_finds_the_model_before_until_the_copy_is_whole(
 ) -> None:
     one, target = save(tmp_path / "one", b"1", more=b"x"), save(tmp_path / "target", b"2")
     before = artifact.digest(target)
-    real = artifact._replace
+    real = artifact.write_whole
     done: list[Path] = []
 
     def killed(path: Path, data: bytes) -> None:
@@ -51,7 +51,7 @@ def test_a_reader_finds_the_model_before_until_the_copy_is_whole(
         done.append(path)
         real(path, data)
 
-    monkeypatch.setattr(artifact, "_replace", killed)
+    monkeypatch.setattr(artifact, "write_whole", killed)
     with pytest.raises(KeyboardInterrupt):
         artifact.copy(one, target)
     assert artifact.digest(target) == before

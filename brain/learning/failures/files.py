@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from ....classifier.artifact import write_whole
 from ....classifier.failures.task import Cell, Decision, FailedTask
 from ....jobs.identity import SiteStatus
-from ..journal import write_whole
 from ..subject import Example
 
 FORMAT = 1

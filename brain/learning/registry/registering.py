@@ -7,12 +7,11 @@ next turn.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ....classifier.artifact import ArtifactError
+from ....classifier.artifact import ArtifactError, write_whole
 from ....classifier.tracking import TrackingError
 from ...models import champions
 from ...models import kept as kept_models
@@ -49,7 +48,8 @@ def record(
     TrackingError.
     """
     waiting = models / "learning" / turn.subject / _WAITING
-    _write(waiting / f"{turn.turn}.json", turn.to_json())
+    waiting.mkdir(parents=True, exist_ok=True)
+    write_whole(waiting / f"{turn.turn}.json", turn.to_json())
     notes: list[str] = []
     steps: tuple[Callable[[], list[str]], ...] = (
         lambda: _tell_turns(registry, waiting),
@@ -116,14 +116,3 @@ def _tell_challenger(registry: Registry, subject: str, challenger: Challenger | 
         return [f"the challenger of {subject} is not registered: {error}"]
     registry.alias(subject, CHALLENGER, version.version)
     return []
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(beside, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)

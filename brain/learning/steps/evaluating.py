@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from ....classifier.artifact import write_whole
 from ..incumbents import Incumbent, Incumbents
-from ..journal import write_whole
 from ..subject import Content, Example, Model, Numbers
 from ..work import Work
 from .comparing import Contest, Pair, best_of, live_of

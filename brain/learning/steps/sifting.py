@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ....classifier.artifact import write_whole
 from ....classifier.drift import FEWEST
 from ... import quarantine
 from ...store import Store
 from ..incumbents import Incumbent
-from ..journal import write_whole
 from ..subject import Content, Example
 from ..vetting.period import heeded
 from ..vetting.vet import Vetted, vet

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ....classifier.artifact import write_whole
 from ... import drifts
 from ...store import Store
 from .. import folders
 from ..incumbents import Shadow
 from ..journal import NAME as JOURNAL
-from ..journal import write_whole
 from ..registry import made_by
 from ..registry.logged_turn import LoggedArm, LoggedTurn, Part
 from ..turns import TurnState
