@@ -122,9 +122,10 @@ class SiteOutages:
         """How many were out at a time (epoch seconds)."""
         return self._out[bisect_right(self._times, at)]
 
-    def is_bad(self, at: float) -> bool:
-        """Was half of the site, or more, out?"""
-        return bool(self.nodes) and self.out(at) >= BAD_SHARE * len(self.nodes)
+    def is_bad(self, at: float, slack: float = 0.0) -> bool:
+        """Was half of the site, or more, out at ``at`` or up to ``slack`` seconds after?"""
+        first, last = bisect_right(self._times, at), bisect_right(self._times, at + slack)
+        return bool(self.nodes) and max(self._out[first : last + 1]) >= BAD_SHARE * len(self.nodes)
 
     def bad_since(self, at: float) -> float:
         """Since when it is bad; ``at`` where it is not."""
@@ -193,8 +194,7 @@ class OutageHistory:
             ended = math.inf if outage.until is None else outage.until
             if outage.since - SLACK_SECONDS <= at < ended:
                 return True
-        there = self.site(site)
-        return there.is_bad(at) or there.is_bad(at + SLACK_SECONDS)
+        return self.site(site).is_bad(at, SLACK_SECONDS)
 
 
 def _host(node: str) -> str:

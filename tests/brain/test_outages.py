@@ -121,6 +121,12 @@ def test_a_failure_is_judged_by_the_outages_of_its_time(
     assert known.site_status is expected
 
 
+def test_an_outage_that_is_noticed_late_and_soon_over_counts() -> None:
+    history = OutageHistory(SITES, [down("n1", 2, 6), down("n2", 3, 7)])
+    moments = {at: history.is_bad("", "s1", NOW + at) for at in (-30, 0, 5, 6)}
+    assert moments == {-30: False, 0: True, 5: True, 6: False}
+
+
 @pytest.mark.parametrize(
     ("told_as", "known_as", "bad"),
     [

@@ -30,8 +30,11 @@ SECONDS = 90.0
 
 @pytest.fixture
 def brain(pool: Pool, tmp_path: Path) -> Iterator[Brain]:
-    """A brain whose rounds the test goes itself, and which looks at the nodes in each."""
-    config = config_of(tmp_path, nodes_seconds=0.001)
+    """A brain whose rounds the test goes itself, and which looks at the nodes in each.
+
+    It judges the site by its nodes: jobs of other tests failed there, or did not.
+    """
+    config = config_of(tmp_path, nodes_seconds=0.001, site_window_seconds=0.001)
     brain = assemble(config, {(CLUSTER, "htcondor"): operator(pool)})
     yield brain
     brain.store.close()
@@ -52,7 +55,7 @@ def record(brain: Brain, job: str) -> RunRecord | None:
         first = min(found, key=lambda it: it.facts.attempt, default=None)
         if first is None or not runs.is_accounted(db, first.run):
             return None
-        (known,) = sites.with_status(db, [first], time.time(), 3600)
+        (known,) = sites.with_status(db, [first], time.time(), 0.001)
     return known
 
 
@@ -73,10 +76,9 @@ def say(pool: Pool, stalled_users: int) -> None:
 
 
 def is_bad(pool: Pool, brain: Brain, stalled_users: int) -> bool:
-    """Is it bad for its node? Jobs that failed there before can make it bad as well."""
     say(pool, stalled_users)
     state = site_state(brain)
-    return state is not None and any(outage.until is None for outage in state.outages)
+    return state is not None and state.status is SiteStatus.BAD
 
 
 def hook_end(pool: Pool, job: str) -> JobEvent:
