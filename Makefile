@@ -66,12 +66,10 @@ check: $(VENV)/installed
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/docs tests/house
 
+# A bench that fails ends it; its table says what is run, and how.
 bench: $(VENV)/installed
-	@for bench in bench/[a-z]*.py; do \
-	  case $$bench in bench/campaign.py|bench/soak.py|bench/record.py|bench/flowbench.py) continue ;; bench/agent_cost.py|bench/hooks.py|bench/hook_events.py) quick=--quick ;; bench/history_*.py) quick="--jobs 5000" ;; \
-	  bench/failure_bulk.py) quick="--records 50000" ;; bench/failure_fit.py) quick=--quick ;; bench/failure_arms.py) quick="--tasks 800 --seeds 2 --arms majority,xgboost,mixture --resampling none,weights,smote" ;; \
-	  bench/failure_novelty.py) quick="--tasks 1500" ;; bench/failure_predict.py) quick="--tasks 1500" ;; bench/learning_turn.py) quick=--quick ;; bench/learning_simulation.py) quick="--seeds 1" ;; bench/trace_read.py) quick="--minutes 5 --rounds 1" ;; bench/advice.py) quick="--train 600 --held-out 300" ;; *) quick= ;; esac; \
-	  echo "== $$bench"; $(BIN)/python $$bench $$quick || exit 1; done
+	@grep -v '^#' bench/quick | while read -r bench options; do \
+	  echo "== $$bench $$options"; $(BIN)/python bench/$$bench $$options </dev/null || exit 1; done
 
 format: $(VENV)/installed
 	$(BIN)/ruff format .

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..exporter.endpoint import parse_address
 from ..exporter.routes import check_path
-from ..exporter.web.config import WebConfigError, load_web_config
+from ..exporter.web.config import load_web_config
+from ..exporter.web.errors import WebConfigError
 from ..jobs.version import VERSION
 from .config import DEFAULT_PATH, Config, ConfigError, load, render
 from .daemon import STOPPING, Daemon, raise_descriptor_limit

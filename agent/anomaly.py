@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +28,8 @@ def read_answer(answer: Mapping[str, Any], run_key: str) -> Anomaly | None:
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"no number: {value!r:.40}")
+    if not abs(value) <= sys.float_info.max:  # NaN is not, either
+        raise ValueError(f"no finite number: {value!r:.40}")
     return float(value)

@@ -59,13 +59,6 @@ def hierarchies(cgroup_root: str) -> list[Hierarchy]:
     return found
 
 
-def find_jobs(
-    trees: Iterable[Hierarchy], layouts: Sequence[Layout] = LAYOUTS
-) -> dict[JobPath, Sighting]:
-    """The jobs whose cgroups exist now; a job has one directory in each hierarchy it uses."""
-    return Finder(layouts).find(trees)
-
-
 class Finder:
     """Finds jobs again and again, and says where it looked."""
 
@@ -78,7 +71,7 @@ class Finder:
         self._read: dict[tuple[str, bool], JobPath | None] = {}  # the paths seen last
 
     def find(self, trees: Iterable[Hierarchy]) -> dict[JobPath, Sighting]:
-        """As :func:`find_jobs`."""
+        """The jobs whose cgroups exist now; a job has one directory in each hierarchy it uses."""
         jobs: dict[JobPath, Sighting] = {}
         before, self._read, self.listed = self._read, {}, set()
         for tree in trees:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import pwd
 import socket
 import stat
 import struct
@@ -20,6 +19,7 @@ from ..jobs import wire
 from ..jobs.events import EventKind, JobEvent
 from ..jobs.fields import WireError
 from ..jobs.text import printable
+from ..plugins.processes import user_name
 
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 _SCM_CREDENTIALS = 2  # <bits/socket.h>; the socket module names it on some systems only
@@ -151,7 +151,7 @@ def judge(
             f"in slot {slot} there are processes of other users than {datagram.uid} alone",
             event.kind.value,
         )
-    return replace(event, facts=replace(event.facts, user=_user_name(datagram.uid)))
+    return replace(event, facts=replace(event.facts, user=user_name(datagram.uid)))
 
 
 class RefusalLog:
@@ -175,10 +175,3 @@ class RefusalLog:
                 refused.result,
                 printable(str(refused)),
             )
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
+from collections.abc import Iterator
 from typing import Any
 
 _IN_CREATE, _IN_DELETE, _IN_Q_OVERFLOW, _IN_ONLYDIR = 0x100, 0x200, 0x4000, 0x01000000
@@ -53,20 +55,24 @@ class Inotify:
     def changed(self) -> set[str]:
         """The watched directories in which something was made or removed; "" for "perhaps any"."""
         found: set[str] = set()
-        try:
+        with contextlib.suppress(BlockingIOError):  # all that there was is read
             while True:
-                data = os.read(self.descriptor, _MAX_BYTES)
-                place = 0
-                while place < len(data):
-                    watch, mask, _, length = _EVENT.unpack_from(data, place)
-                    place += _EVENT.size + length
+                for watch, mask in _events(os.read(self.descriptor, _MAX_BYTES)):
                     if mask & (_IN_CREATE | _IN_DELETE):
                         found.add(self._paths.get(watch, ""))
                     elif mask & _IN_Q_OVERFLOW:
                         found.add("")
-        except BlockingIOError:
-            return found
+        return found
 
     def close(self) -> None:
         """Give the descriptor back."""
         os.close(self.descriptor)
+
+
+def _events(data: bytes) -> Iterator[tuple[int, int]]:
+    """Watch and mask of each event in what was read; names are passed over."""
+    place = 0
+    while place < len(data):
+        watch, mask, _, length = _EVENT.unpack_from(data, place)
+        yield watch, mask
+        place += _EVENT.size + length

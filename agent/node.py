@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..jobs import wire
 from ..jobs.events import EventKind, JobEvent
+from ..jobs.windows import WindowLength
 from ..plugins.layout import JobPath
 from .config import Config
 from .health import Health
@@ -42,7 +43,8 @@ def _scoring(config: Config, spool: Spool) -> tuple[Scoring | None, Delivery | N
         return None, None
     from .scoring import Scoring
 
-    scoring = Scoring(config.scorer, spool.add)
+    length = WindowLength(config.window.steps, config.sample.period_seconds)
+    scoring = Scoring(config.scorer, length, spool.add)
     if not config.uplink.url:
         return scoring, None
     from .delivery import Delivery

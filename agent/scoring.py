@@ -17,7 +17,7 @@ from threading import Event
 from typing import NamedTuple
 
 from ..jobs.events import WARNINGS, EventKind, JobEvent
-from ..jobs.windows import TraceWindow
+from ..jobs.windows import TraceWindow, WindowLength
 from .anomaly import read_answer
 from .child import Child, Refusal, ScorerError
 from .config import Scorer as Settings
@@ -54,11 +54,16 @@ class Scoring:
     def __init__(
         self,
         settings: Settings,
+        length: WindowLength,
         tell: Callable[[list[TraceWindow]], None],
         child: Child | None = None,
     ) -> None:
-        """Windows that leave the node go to ``tell``; nothing is started yet."""
+        """Windows, which are to be of ``length``, go to ``tell`` where they leave the node.
+
+        Nothing is started yet.
+        """
         self._settings = settings
+        self._length = length
         self._tell = tell
         self._child = child or Child()
         self._queue: queue.Queue[_Window | _News] = queue.Queue(MAX_QUEUED)
@@ -175,6 +180,7 @@ class Scoring:
         question = {
             "do": "score",
             "shape": window.shape,
+            "step_seconds": window.step_seconds,
             "features": window.features,
             "owners": window.owners,
             "kinds": {run.run.key: run.facts.workflow},
@@ -185,8 +191,8 @@ class Scoring:
 
     def _ready(self, stop: Event) -> bool:
         """Does a scorer run that has a model? One is started where there is a model for it."""
-        if self._child.runs:
-            return bool(self.model)
+        if self._child.runs and self.model:
+            return True
         if not os.path.exists(self._settings.model_file):
             return False
         if not self._start(stop):
@@ -211,7 +217,13 @@ class Scoring:
 
     def _load(self, path: str, stop: Event) -> bool:
         """Have the scorer take the model in ``path``; the one before stays where it does not."""
-        question = {"do": "load", "path": path, "key_file": self._settings.key_file}
+        question = {
+            "do": "load",
+            "path": path,
+            "key_file": self._settings.key_file,
+            "steps": self._length.steps,
+            "step_seconds": self._length.step_seconds,
+        }
         try:
             answer = self._child.ask(question, seconds=LOAD_SECONDS, stop=stop.is_set)
         except (Refusal, ScorerError) as error:
@@ -228,7 +240,6 @@ class Scoring:
         if not self._start(stop):
             with contextlib.suppress(queue.Full):
                 self._offered.put_nowait(path)  # when the next scorer may be started
-            stop.wait(_LOOK_SECONDS)
             return
         if self._load(path, stop):
             os.replace(path, self._settings.model_file)

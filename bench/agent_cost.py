@@ -21,12 +21,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from campaigns.stand import until
 from nodes.agent import AgentProcess, Scrape
 from nodes.cgroups import JobCgroups, job_cgroups, job_id
+from nodes.command import on_signal, say
 from nodes.floor import floor
 from nodes.population import population
 from nodes.threads import many_threads
@@ -214,16 +214,6 @@ def median_of(runs: list[dict[str, Any]]) -> dict[str, Any]:
 def shortened(value: Any) -> Any:
     """Four digits of a figure are more than repeat."""
     return float(f"{value:.4g}") if isinstance(value, float) else value
-
-
-def on_signal(number: int, frame: FrameType | None) -> NoReturn:
-    """End as after an error, so that cgroups and processes are removed."""
-    sys.exit(128 + number)
-
-
-def say(words: str) -> None:
-    """Progress, for a person."""
-    print(words, file=sys.stderr, flush=True)
 
 
 def arguments() -> argparse.Namespace:

@@ -111,6 +111,24 @@ def two_types(rng: Generator, model: TraceModel, calibrated: int, tested: int) -
     return rates
 
 
+def two_lengths(
+    rng: Generator, model: TraceModel, calibrated: int, tested: int
+) -> dict[str, float]:
+    """Short runs, three in ten, that are rougher than long ones; each at the depth it has."""
+
+    def drawn(runs: int, name: str) -> list[TraceWindow]:
+        short = 3 * runs // 10
+        long = healthy(rng, runs - short, f"{name}-long")
+        return [*healthy(rng, short, f"{name}-short", 1, 3.0), *long]
+
+    model.fit(drawn(5 * calibrated, "known"))
+    cells = model.calibration_.judge(model._tracks(drawn(tested, "new")))
+    rates = {"all": alarmed(cells)[0]}
+    for length in ("short", "long"):
+        rates[length] = alarmed(cell for cell in cells if f"new-{length}" in cell.run)[0]
+    return rates
+
+
 def watched(rng: Generator, model: TraceModel, calibrated: int, tested: int) -> dict[str, float]:
     """Long runs looked at once, and after each of their windows."""
     model.fit(healthy(rng, 5 * calibrated, "known", LONG))
@@ -206,6 +224,7 @@ def main() -> None:
         "sizes": sizes,
         "windows_for_runs": over_seeds("windows taken for runs", naive, about, 99),
         "two_types": over_seeds("two types of jobs", two_types, about, 120),
+        "two_lengths": over_seeds("short runs and long ones", two_lengths, about, 199),
         "watched": over_seeds("long runs", watched, about, 99),
         "law": law(),
     }

@@ -22,12 +22,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from campaigns.stand import until
 from nodes.agent import AgentProcess
 from nodes.cgroups import JobCgroups, enter, job_cgroups, job_id, job_run
+from nodes.command import on_signal, say
 
 from jobmend.jobs import wire
 from jobmend.jobs.events import EventKind, JobEvent, JobFacts
@@ -225,16 +225,6 @@ def plot(looks: Sequence[Look], warm_up: float, path: Path) -> None:
     axes[0].text(0.01, 0.05, "warm-up", transform=axes[0].transAxes, color="0.4")
     axes[1].set_xlabel("time (minutes)")
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
-
-
-def on_signal(number: int, frame: FrameType | None) -> NoReturn:
-    """End as after an error, so that cgroups and processes are removed."""
-    sys.exit(128 + number)
-
-
-def say(words: str) -> None:
-    """Progress, for a person."""
-    print(words, file=sys.stderr, flush=True)
 
 
 def run(options: argparse.Namespace) -> tuple[list[Look], dict[str, Any]]:

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..jobs.actions import Recommendation, State
@@ -26,15 +26,26 @@ log = logging.getLogger(__name__)
 
 WINDOWS_SCORED = 32  # the newest of each failed or warned run, on all its nodes
 EXPLAINED = 0.05  # p-values up to here
+Refused = Callable[[int], None]
+
+
+def _nobody(_windows: int) -> None:
+    """Is told how many windows were refused."""
 
 
 def judge(
-    store: Store, workflow: Workflow, models: Models, config: AdviceConfig, now: float
+    store: Store,
+    workflow: Workflow,
+    models: Models,
+    config: AdviceConfig,
+    now: float,
+    refused: Refused = _nobody,
 ) -> Recommendation | None:
     """Judge a workflow; the new recommendation, or None where there is nothing new to say.
 
     A proposal whose facts have changed expires. While one is approved or applied nothing is said:
-    its outcome comes first, and the workflow stays due.
+    its outcome comes first, and the workflow stays due. ``refused`` is told of windows that the
+    trace model does not read.
     """
     from ..classifier.advice import advise
 
@@ -43,7 +54,7 @@ def judge(
         if last and last[0].state in (State.APPROVED, State.APPLIED):
             return None
         changed = workflows.changed_at(db, workflow)
-        record = build_record(db, workflow, models.traces, config, now)
+        record = build_record(db, workflow, models.traces, config, now, refused)
     facts = digest(record)
     if last and last[1] == facts:
         advice, known = None, True
@@ -72,33 +83,38 @@ def build_record(
     model: TraceModel | None,
     config: AdviceConfig,
     now: float,
+    refused: Refused = _nobody,
 ) -> WorkflowRecord:
     """The workflow as the classifier wants it: last runs, site status then, anomaly, history."""
     last = workflows.last_runs(runs.of_workflow(db, workflow))
     known = sites.with_status(db, last, now, config.site_window_seconds)
     return WorkflowRecord(
         workflow=workflow,
-        runs=tuple(_scored(db, record, model) for record in known),
+        runs=tuple(_scored(db, record, model, refused) for record in known),
         tried=recommendations.tried(db, workflow),
     )
 
 
-def _scored(db: sqlite3.Connection, record: RunRecord, model: TraceModel | None) -> RunRecord:
+def _scored(
+    db: sqlite3.Connection, record: RunRecord, model: TraceModel | None, refused: Refused
+) -> RunRecord:
     """The record with its anomaly, where it ails and there is something to score."""
     ails = record.failed or (record.exit is None and record.warnings)
-    p, words = _anomaly(db, record, model) if ails and model is not None else (None, "")
+    p, words = None, ""
+    if ails and model is not None:
+        p, words = _anomaly(db, record, model, refused)
     return dataclasses.replace(record, anomaly_p=p, anomaly_words=words)
 
 
 def _anomaly(
-    db: sqlite3.Connection, record: RunRecord, model: TraceModel
+    db: sqlite3.Connection, record: RunRecord, model: TraceModel, refused: Refused
 ) -> tuple[float | None, str]:
     """How odd the run is on its oddest node, by its newest windows, and why that is said.
 
     None without a usable window.
     """
     key = record.run.key
-    read = _readable(windows.of_run(db, record.run, WINDOWS_SCORED), model)
+    read = _readable(windows.of_run(db, record.run, WINDOWS_SCORED), model, refused)
     cells = [cell for cell in model.judge(read, {key: record.facts.workflow}) if cell.run == key]
     if not cells:
         return None, ""
@@ -111,16 +127,21 @@ def _anomaly(
     return oddest.p, f"{words}; {why}" if why else words
 
 
-def _readable(found: Sequence[TraceWindow], model: TraceModel) -> list[TraceWindow]:
-    """The windows of the shape that the model was trained on."""
-    read = []
+def _readable(
+    found: Sequence[TraceWindow], model: TraceModel, refused: Refused
+) -> list[TraceWindow]:
+    """The windows of the features and the length that the model was trained on."""
+    read, why = [], ""
     for window in found:
         try:
             model.check(window)
         except ValueError as error:
-            log.debug("window %s is not scored: %s", window.key, error)
+            why = str(error)
             continue
         read.append(window)
+    if why:
+        log.info("%d of %d windows are not scored: %s", len(found) - len(read), len(found), why)
+        refused(len(found) - len(read))
     return read
 
 

@@ -20,11 +20,16 @@ from .schedulers import Schedulers
 from .store import Store
 
 SLICE_SECONDS = 6 * 3600.0
+DAY = 86400.0
 BATCH = 500  # events in one transaction
 
 
 class UnknownScheduler(LookupError):
     """No such scheduler is configured."""
+
+
+class TooLongAgo(Exception):
+    """The store does not keep what is so old; the message says what to do."""
 
 
 class Stopped(Exception):
@@ -58,13 +63,14 @@ class Backfill:
         schedulers: Schedulers,
         clock: Callable[[], float],
         max_windows: int,
+        keep_days: float,
         counted: Callable[[Receipt], None],
     ) -> None:
-        """``counted`` is told what became of each batch."""
+        """``keep_days`` are those of the store; ``counted`` is told what became of each batch."""
         self._store = store
         self._schedulers = schedulers
         self._clock = clock
-        self._max_windows = max_windows
+        self._max_windows, self._keep_days = max_windows, keep_days
         self._counted = counted
         self._stop = threading.Event()
         self._locks: defaultdict[tuple[str, str], threading.Lock] = defaultdict(threading.Lock)
@@ -76,11 +82,12 @@ class Backfill:
     def step(self, key: tuple[str, str], since: float) -> Progress:
         """Read the next slice of what ended after ``since``; nothing where all of it is read.
 
-        UnknownScheduler, or what the plugin raises; then the slice is still to be read.
+        UnknownScheduler, TooLongAgo, or what the plugin raises; then the slice is still to be read.
         """
         scheduler = self._schedulers.get(key)
         if scheduler is None:
             raise UnknownScheduler(f"no {key[1]} scheduler of cluster {key[0]} is configured")
+        self._check_age(since)
         with self._locks[key]:
             now = self._clock()
             with self._store.read() as db:
@@ -98,6 +105,14 @@ class Backfill:
                     outages.keep(db, key, told, now)
         counts = receipt.accepted, receipt.duplicates, len(receipt.rejected)
         return Progress(*key, begun, start, start <= since, *counts)
+
+    def _check_age(self, since: float) -> None:
+        """TooLongAgo where it would be forgotten again. A day of grace: long orders take hours."""
+        if since < self._clock() - self._keep_days * DAY - DAY:
+            raise TooLongAgo(
+                f"the store keeps {self._keep_days:g} days, what is older would be forgotten again:"
+                " ask for fewer days, or raise keep_days in [store] of brain.toml"
+            )
 
     def _read(self, scheduler: Scheduler, start: float, end: float, now: float) -> Receipt:
         """Take what ended between, in batches. What the first poll does not reach is no news."""

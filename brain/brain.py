@@ -11,8 +11,10 @@ from .acting import Acting
 from .archiving import Archiving, Bounds
 from .backfill import Backfill
 from .config import BrainConfig
+from .learning.registry.following import Following
 from .metrics.page import BrainMetrics
 from .models.shelf import ModelShelf
+from .retention import Kept, Retention
 from .schedulers import Schedulers
 from .sources.archive import Archive
 from .store import Store
@@ -31,6 +33,7 @@ class Brain:
     backfill: Backfill
     metrics: BrainMetrics
     shelf: ModelShelf
+    following: Following
     watcher: Watcher
     clock: Callable[[], float]
 
@@ -63,14 +66,20 @@ def assemble(
     metrics.keeps(archive)
     bounds = Bounds(config.learning.archive_days, config.learning.archive_bytes)
     archiving = Archiving(store, archive, bounds, clock, metrics.archived)
+    kept = Kept(config.keep_days, max(config.keep_days, config.store.keep_audit_days))
+    window = config.advice.site_window_seconds
+    retention = Retention(store, kept, window, clock, metrics.forgotten)
     return Brain(
         config=config,
         store=store,
         tokens=secrets,
         acting=Acting(store, found, clock, external=config.advice.executor == "external"),
-        backfill=Backfill(store, found, clock, config.store.max_windows, metrics.ingested),
+        backfill=Backfill(
+            store, found, clock, config.store.max_windows, config.keep_days, metrics.ingested
+        ),
         metrics=metrics,
         shelf=shelf,
-        watcher=Watcher(store, found, shelf, metrics, archiving, config, clock),
+        following=Following(store, config),
+        watcher=Watcher(store, found, shelf, metrics, archiving, retention, config, clock),
         clock=clock,
     )

@@ -57,6 +57,10 @@ class ServerConfig(_Section):
         return split_address(self.listen)
 
 
+# The first poll reads the last seven days: what it tells must not be forgotten before the next.
+Days = Annotated[float, Field(ge=8, lt=1e6, allow_inf_nan=False)]
+
+
 class StoreConfig(_Section):
     """Where the brain keeps what it knows."""
 
@@ -65,6 +69,8 @@ class StoreConfig(_Section):
     archive: Path = Path("/var/lib/jobmend/archive")
     tokens: Path = Path("/var/lib/jobmend/tokens")
     max_windows: int = Field(default=5000, ge=1)
+    keep_days: Days = 90
+    keep_audit_days: Days = 730
 
 
 Cost = Annotated[float, Field(ge=0, lt=1e6, allow_inf_nan=False)]
@@ -219,6 +225,11 @@ class BrainConfig(_Section):
     schedulers: SchedulersConfig = Field(
         default_factory=lambda: SchedulersConfig(local=LocalConfig())
     )
+
+    @property
+    def keep_days(self) -> float:
+        """Days for which the store remembers: never less than learning looks back."""
+        return max(self.store.keep_days, self.learning.days + self.learning.archive_days)
 
 
 def split_address(text: str) -> tuple[str, int]:

@@ -7,20 +7,21 @@ import sqlite3
 from collections.abc import Iterable
 
 from ..classifier.drift import Drift
+from .nan import or_nan, or_none
 
 
 def keep(db: sqlite3.Connection, turn: str, drifts: Iterable[Drift]) -> None:
     """Write a turn's drifts; told again they are the same rows. The turn itself must be there."""
     db.executemany(
         "INSERT OR REPLACE INTO drifts (turn, feature, psi, ks, p) VALUES (?,?,?,?,?)",
-        [(turn, it.feature, _told(it.psi), _told(it.ks), _told(it.p)) for it in drifts],
+        [(turn, it.feature, or_none(it.psi), or_none(it.ks), or_none(it.p)) for it in drifts],
     )
 
 
 def of_turn(db: sqlite3.Connection, turn: str) -> list[Drift]:
     """A turn's drifts, those that drifted first, the largest first."""
     rows = db.execute("SELECT feature, psi, ks, p FROM drifts WHERE turn = ?", (turn,))
-    found = [Drift(row[0], _number(row[1]), _number(row[2]), _number(row[3])) for row in rows]
+    found = [Drift(row[0], or_nan(row[1]), or_nan(row[2]), or_nan(row[3])) for row in rows]
     return sorted(found, key=lambda it: (not it.drifted, -_size(it), it.feature))
 
 
@@ -36,11 +37,3 @@ def newest(db: sqlite3.Connection, subject: str) -> list[Drift]:
 
 def _size(drift: Drift) -> float:
     return max((it for it in (drift.psi, drift.ks) if not math.isnan(it)), default=0.0)
-
-
-def _told(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value

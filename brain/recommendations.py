@@ -38,8 +38,7 @@ def propose(
 
     ``facts`` is the digest of what it was judged by, ``models`` those of the models that judged.
     """
-    (last,) = db.execute("SELECT coalesce(max(id), 0) FROM recommendations").fetchone()
-    new = Recommendation(last + 1, workflow, advice, now, models=dict(models))
+    new = Recommendation(_last_id(db) + 1, workflow, advice, now, models=dict(models))
     db.execute(
         "INSERT INTO recommendations VALUES (?,?,?,?,?,?,?,?,?,?)",
         (
@@ -58,6 +57,13 @@ def propose(
     detail = f"{advice.cause}: {advice.action.kind.value} at {advice.probability:.2f}"
     audit.note(db, now, "brain", "proposed", new.id, detail)
     return new
+
+
+def _last_id(db: sqlite3.Connection) -> int:
+    """The largest id there ever was: one that is forgotten is not given again."""
+    query = "SELECT seq FROM sqlite_sequence WHERE name = 'recommendations'"
+    row = db.execute(query).fetchone()
+    return 0 if row is None else int(row["seq"])
 
 
 def move(
@@ -121,12 +127,14 @@ def get(db: sqlite3.Connection, id: int) -> Recommendation:
     return _RECOMMENDATION.validate_json(row["body"])
 
 
-def newest(db: sqlite3.Connection, limit: int, state: State | None = None) -> list[Recommendation]:
-    """The newest recommendations, of one state or of all."""
-    wanted = state and state.value
+def newest(
+    db: sqlite3.Connection, limit: int, state: State | None = None, workflow: str | None = None
+) -> list[Recommendation]:
+    """The newest recommendations, of one state and of workflows of one name, or of all."""
     rows = db.execute(
-        "SELECT body FROM recommendations WHERE ? IS NULL OR state = ? ORDER BY id DESC LIMIT ?",
-        (wanted, wanted, limit),
+        "SELECT body FROM recommendations WHERE (:state IS NULL OR state = :state)"
+        " AND (:workflow IS NULL OR workflow = :workflow) ORDER BY id DESC LIMIT :limit",
+        {"state": state and state.value, "workflow": workflow, "limit": limit},
     )
     return [_RECOMMENDATION.validate_json(row["body"]) for row in rows]
 

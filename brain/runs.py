@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from typing import Any, TypeVar
 
@@ -175,12 +175,6 @@ def load(db: sqlite3.Connection, run: Run) -> RunRecord | None:
     return None if row is None else _RECORD.validate_json(row["body"])
 
 
-def is_accounted(db: sqlite3.Connection, run: Run) -> bool:
-    """Has accounting told how it ended?"""
-    row = db.execute("SELECT accounted FROM runs WHERE key = ?", (run.key,)).fetchone()
-    return row is not None and bool(row["accounted"])
-
-
 def of_workflow(db: sqlite3.Connection, workflow: Workflow) -> list[RunRecord]:
     """All runs of a workflow, by key."""
     rows = db.execute(
@@ -188,6 +182,16 @@ def of_workflow(db: sqlite3.Connection, workflow: Workflow) -> list[RunRecord]:
         (workflow.cluster, workflow.name),
     )
     return [_RECORD.validate_json(row["body"]) for row in rows]
+
+
+def ended_before(db: sqlite3.Connection, time: float) -> Iterator[tuple[RunRecord, float]]:
+    """The runs that ended before ``time`` (epoch seconds), oldest first, and when each changed.
+
+    One whose job is still in a queue has not ended for good.
+    """
+    rows = db.execute("SELECT body, changed FROM runs WHERE ended < ? ORDER BY ended, key", (time,))
+    records = ((_RECORD.validate_json(row["body"]), row["changed"]) for row in rows)
+    return (told for told in records if told[0].exit is not None and not told[0].in_queue)
 
 
 def newest(db: sqlite3.Connection, limit: int, workflow: str | None = None) -> list[RunRecord]:

@@ -234,5 +234,35 @@ CREATE TABLE drifts (
 ) WITHOUT ROWID;
 """
 
+# Retention: what was decided outlives the runs it was about, the audit is kept from a time on.
+_FOURTH = """
+CREATE TABLE decided_tasks (
+    recommendation INTEGER PRIMARY KEY,
+    time REAL NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX decided_tasks_by_time ON decided_tasks (time);
+
+CREATE TABLE horizons (
+    what TEXT PRIMARY KEY,
+    time REAL NOT NULL
+) WITHOUT ROWID;
+DROP TRIGGER audit_is_kept;
+CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit
+    WHEN OLD.time >= coalesce((SELECT time FROM horizons WHERE what = 'audit'), -1e300)
+    BEGIN SELECT RAISE(ABORT, 'the audit is append-only from its horizon on'); END;
+"""
+
+# What turns of learning have seen of the days that they read: digests, and the turn that was first.
+_FIFTH = """
+CREATE TABLE seen (
+    subject TEXT NOT NULL,
+    mark BLOB NOT NULL,
+    turn TEXT NOT NULL,
+    time REAL NOT NULL,
+    PRIMARY KEY (subject, mark)
+) WITHOUT ROWID;
+"""
+
 # A store of version n has had the first n of these; a new one gets them all.
-STEPS = (_FIRST, _SECOND, _THIRD)
+STEPS = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)

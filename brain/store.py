@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from .schema import STEPS
@@ -15,6 +16,14 @@ SCHEMA_VERSION = len(STEPS)
 
 class StoreError(Exception):
     """The store cannot be used; the message says which file and why."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """Bytes of the file and its write-ahead log, and of free pages in the file."""
+
+    bytes: int
+    free_bytes: int
 
 
 class Store:
@@ -31,6 +40,7 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = _connect(path)
+            self._writer.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new file only
             self._writer.execute("PRAGMA journal_mode=WAL")
             self._writer.execute("PRAGMA synchronous=FULL")
             self._prepare()
@@ -70,6 +80,29 @@ class Store:
             db.execute("BEGIN")
             yield db
 
+    def size(self) -> Size:
+        """How much of the disk it takes, and how much of that holds nothing."""
+        with self.read() as db:
+            free, page = (_pragma(db, name) for name in ("freelist_count", "page_size"))
+        log = Path(f"{self.path}-wal")
+        taken = sum(file.stat().st_size for file in (self.path, log) if file.exists())
+        return Size(taken, free * page)
+
+    def give_back(self, spare: float, pages: int) -> int:
+        """Return at most ``pages`` free pages to the file system; how many it were.
+
+        A share ``spare`` of the file stays free for what comes next. 0 also for a file of a brain
+        that did not do this yet: it has to be vacuumed once.
+        """
+        with self._lock:
+            before, count = (_pragma(self._writer, it) for it in ("freelist_count", "page_count"))
+            beyond = min(pages, before - int(spare * count))
+            if beyond <= 0:
+                return 0
+            # As a script: it gives one page back each time it is stepped, and `execute` steps once.
+            self._writer.executescript(f"PRAGMA incremental_vacuum({beyond})")
+            return before - _pragma(self._writer, "freelist_count")
+
     def close(self) -> None:
         """Close the file; further use is an error."""
         with self._lock:
@@ -81,6 +114,10 @@ def _connect(path: Path) -> sqlite3.Connection:
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA foreign_keys=ON")
     return db
+
+
+def _pragma(db: sqlite3.Connection, name: str) -> int:
+    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 def _statements(script: str) -> Iterator[str]:

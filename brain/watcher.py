@@ -1,4 +1,4 @@
-"""The brain's round: ask the schedulers, judge sites and workflows, expire, verify, archive."""
+"""The brain's round: ask the schedulers, judge sites and workflows, verify, archive, forget."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .archiving import Archiving
 from .config import BrainConfig
 from .metrics.page import BrainMetrics
 from .models.shelf import ModelShelf
+from .retention import Retention
 from .schedulers import Schedulers
 from .store import Store
 
@@ -45,6 +46,7 @@ class Watcher:
         shelf: ModelShelf,
         metrics: BrainMetrics,
         archiving: Archiving,
+        retention: Retention,
         config: BrainConfig,
         clock: Callable[[], float],
     ) -> None:
@@ -53,7 +55,7 @@ class Watcher:
         self._schedulers = schedulers
         self._shelf = shelf
         self._metrics = metrics
-        self._archiving = archiving
+        self._archiving, self._retention = archiving, retention
         self._config = config
         self._clock = clock
         self._stop = threading.Event()
@@ -96,6 +98,7 @@ class Watcher:
         self._guarded("expire", self._expire)
         self._guarded("verify", self._verify)
         self._guarded("archive", self._archiving.round)
+        self._guarded("forget", self._retention.round)
 
     def _guarded(self, stage: str, step: Callable[[], None]) -> None:
         try:
@@ -103,10 +106,6 @@ class Watcher:
         except Exception:
             log.exception("%s failed; it is tried again in the next round", stage)
             self._metrics.round_failed(stage)
-
-    def look_again(self) -> None:
-        """Have the next round look at nodes and sites, due or not."""
-        self._nodes_due = self._sites_due = -math.inf
 
     def _look_at_nodes(self) -> None:
         """Ask for the states of the nodes where that is due, before the runs that ended there."""
@@ -170,7 +169,9 @@ class Watcher:
             if self._stop.is_set():
                 return
             try:
-                advising.judge(self._store, workflow, models, advice, now)
+                advising.judge(
+                    self._store, workflow, models, advice, now, self._metrics.windows_refused
+                )
             except Exception:
                 log.exception("workflow %r could not be judged", workflow.key)
                 self._metrics.round_failed("judge")

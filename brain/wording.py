@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 
-from ..jobs.actions import Action
+from ..jobs.actions import Action, ActionKind
 from ..jobs.records import RunRecord
 from ..jobs.text import printable
+from ..jobs.windows import WindowLength
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -41,6 +43,11 @@ def size(bytes: int) -> str:
     return f"{value:.3g} TiB"
 
 
+def length(told: Mapping[str, float]) -> str:
+    """How long the windows are that a model reads, by its lineage; nothing where it reads none."""
+    return str(WindowLength(int(told["steps"]), told["step_seconds"])) if told else ""
+
+
 def percent(probability: float) -> str:
     """A probability in whole per cent; what is not certain never reads as certain."""
     whole = round(probability * 100)
@@ -60,7 +67,9 @@ def action(action: Action) -> str:
         f"not at {_names(action.sites_avoid)}" if action.sites_avoid else "",
         f"not on {_names(action.nodes_avoid)}" if action.nodes_avoid else "",
     ]
-    return f"{action.kind.value} {', '.join(filter(None, given))}".rstrip()
+    told = ", ".join(filter(None, given))
+    name = "ask a person" if action.kind is ActionKind.ASK else action.kind.value
+    return f"{name}{',' if told.startswith('not ') else ''} {told}".rstrip()
 
 
 def _names(names: tuple[str, ...], most: int = 4) -> str:

@@ -23,7 +23,16 @@ class ArtifactError(Exception):
 
 
 def write(directory: Path, kind: str, version: int, files: Mapping[str, bytes]) -> None:
-    """Save ``files`` by name as one model of ``kind`` in format ``version``."""
+    """Save ``files`` by name as one model of ``kind`` in format ``version``.
+
+    ArtifactError, and nothing is written, where one is larger than what is read back.
+    """
+    for name, data in files.items():
+        if len(data) > MAX_FILE_BYTES:
+            raise ArtifactError(
+                f"{directory}: {name} would have {len(data)} bytes, at most {MAX_FILE_BYTES} are "
+                "read back; train a smaller model"
+            )
     directory.mkdir(parents=True, exist_ok=True)
     entries = {}
     for name, data in files.items():

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 
-# Rules of thumb of credit scoring: below 0.1 nothing changed, above 0.25 it changed (Lewis 1994,
-# "An Introduction to Credit Scoring"; Siddiqi 2006, "Credit Risk Scorecards").
-SLIGHT: Final = 0.1
+# A rule of thumb of credit scoring: above 0.25 it changed (Lewis 1994, "An Introduction to Credit
+# Scoring"; Siddiqi 2006, "Credit Risk Scorecards").
 LARGE: Final = 0.25
 FAR: Final = 0.02  # of the distance, where there is no index
 LEVEL: Final = 0.01  # of the p-values, corrected for the number of features

@@ -66,9 +66,9 @@ def reached(tracking_uri: str, failed: str, cure: str) -> Iterator[ModuleType]:
         ) from None
 
 
-def public(tracking_uri: str) -> str:
-    """The address without user and password."""
-    return printable(re.sub(r"://[^/]*@", "://", tracking_uri))
+def public(told: str, limit: int = 200) -> str:
+    """An address, or a sentence with some, without users and passwords."""
+    return printable(re.sub(r"://[^/\s]*@", "://", told), limit)
 
 
 def without_secrets(tracking_uri: str, text: str) -> str:

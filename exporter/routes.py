@@ -9,7 +9,8 @@ from typing import NamedTuple
 from ..jobs.version import VERSION
 from .negotiate import OPENMETRICS, TEXT, wants_gzip, wants_openmetrics
 from .request import Request
-from .web.config import Busy, WebConfig, WebSettings
+from .web.config import WebConfig, WebSettings
+from .web.errors import Busy
 
 LEAST_GZIP = 1024  # bytes; a smaller body fits one packet or little more as it is
 HEALTHY, READY = "/-/healthy", "/-/ready"

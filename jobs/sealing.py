@@ -14,7 +14,7 @@ import re
 import struct
 from typing import NamedTuple
 
-FORMAT = 1  # of what is inside; an agent reads this one alone
+FORMAT = 2  # of what is inside; an agent reads this one alone
 MAX_MODEL_BYTES = 16 * 1024 * 1024
 MIN_KEY_BYTES = 16
 DIGEST = 64  # hexadecimal digits of an HMAC-SHA256

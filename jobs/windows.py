@@ -23,6 +23,37 @@ FEATURES = (
 )
 
 
+# Usual steps (1, 2, 5, 10, 15, 30 s) are half as long again as the next or more; those of a busy
+# node are a little longer than asked for.
+SAME_STEP = 2**0.5
+
+
+@dataclass(frozen=True)
+class WindowLength:
+    """How long a window is: ``steps`` of ``step_seconds`` each.
+
+    A model reads windows of the length it learned from alone: a mean over 15 s is another number
+    than one over 1 s, whatever the job does.
+    """
+
+    steps: int
+    step_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """From the beginning of the first step to the end of the last."""
+        return self.steps * self.step_seconds
+
+    def same(self, other: WindowLength, within: float = SAME_STEP) -> bool:
+        """As many steps, and the longer ones at most ``within`` times as long as the others."""
+        shorter, longer = sorted((self.step_seconds, other.step_seconds))
+        return self.steps == other.steps and longer <= within * shorter
+
+    def __str__(self) -> str:
+        """In words."""
+        return f"{self.steps} steps of {self.step_seconds:.3g} s"
+
+
 @dataclass(frozen=True)
 class TraceWindow:
     """``[threads, steps, features]`` of one node, with the run that owned each thread.
@@ -51,6 +82,11 @@ class TraceWindow:
     def steps(self) -> int:
         """Number of steps."""
         return len(self.values) // (len(self.threads) * len(self.features))
+
+    @property
+    def length(self) -> WindowLength:
+        """Steps, and how long each is."""
+        return WindowLength(self.steps, self.step_seconds)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -7,6 +7,7 @@ is gone is passed over, and every walk and every read has a bound.
 from __future__ import annotations
 
 import os
+import pwd
 from collections.abc import Iterator
 
 MAX_CGROUPS = 1024  # looked into for one job: its user may make more
@@ -67,6 +68,14 @@ def real_uid(proc_root: str, pid: str) -> int | None:
         return int(status.split(_UID, 1)[1].split(b"\t", 1)[0])
     except (OSError, IndexError, ValueError):
         return None
+
+
+def user_name(uid: int) -> str:
+    """The name of a user, or the number where nobody has it."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def read_file(path: str) -> bytes:

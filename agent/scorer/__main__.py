@@ -2,11 +2,11 @@
 
 It ends when the socket closes. Its log goes to the agent's. Two questions are answered:
 
-``{"do": "load", "path": …, "key_file": …}``
+``{"do": "load", "path": …, "key_file": …, "steps": …, "step_seconds": …}``
     take the model in that file in place of the one before; told are version, steps and features,
-    or what is wrong, and then the one before stays
-``{"do": "score", "shape": […], "features": […], "owners": […], "kinds": {…}}`` and float32
-    score and p-value by run key, and the version of the model
+    or what is wrong, and then the one before stays. It has to read windows of that length
+``{"do": "score", "shape": […], "step_seconds": …, "features": […], "owners": […], "kinds": {…}}``
+    and float32: score and p-value by run key, and the version of the model
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 from typing import Any
 
 from ...jobs.sealing import SealError
-from .. import frames
+from .. import frames, memory
 
 NO_NUMPY = 3  # exit status
 # Set before NumPy is loaded: its threads would take the CPUs of jobs, and gain nothing here.
@@ -36,6 +36,7 @@ def main() -> int:
     from . import priority
 
     refused = priority.give_way()
+    memory.keep_for_the_next_window()
     try:
         from .answers import Answers
     except ImportError as error:

@@ -10,6 +10,9 @@ import numpy as np
 from .layers import Array
 
 STATISTIC = "mean"  # of a run's threads in its newest window
+# The trainer and this code differ in the last digits of float32. Runs that did the same, such as
+# nothing, have one score: without this part of it, half of them would be odder than all of them.
+TIED = 1e-6
 
 
 class Calibration:
@@ -21,7 +24,8 @@ class Calibration:
         if told["statistic"] != STATISTIC:
             raise ValueError(f"a statistic that this version does not know: {told['statistic']!r}")
         self._scores = {
-            str(kind): arrays[f"calibration.{place}"] for place, kind in enumerate(told["kinds"])
+            str(kind): arrays[f"calibration.{place}"].astype(np.float64)
+            for place, kind in enumerate(told["kinds"])
         }
         if "" not in self._scores:
             raise ValueError("no calibration for jobs of unknown type")
@@ -35,5 +39,5 @@ class Calibration:
             return math.nan, math.nan
         of = self._scores.get(kind, self._scores[""])
         score = float(scores.mean())
-        at_least = len(of) - int(np.searchsorted(of, score, side="left"))
+        at_least = len(of) - int(np.searchsorted(of, score * (1.0 - TIED), side="left"))
         return score, (1 + at_least) / (len(of) + 1)

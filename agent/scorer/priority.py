@@ -1,4 +1,4 @@
-"""Giving way to jobs: the scorer runs when nobody else wants the CPU or the disk."""
+"""Giving way to jobs: the scorer runs when nobody else wants CPU or disk, in bounded memory."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import ctypes
 import logging
 import os
 import platform
+import resource
 from collections.abc import Callable
 
 NICE = 19
 OOM_SCORE = 500
+# Bytes of addresses: NumPy takes a tenth of it, the largest window and ten networks half. Beyond, a
+# question is answered with an error.
+MAX_MEMORY_BYTES = 1024 * 1024 * 1024
 _IDLE_IO = 3 << 13  # IOPRIO_CLASS_IDLE, <linux/ioprio.h>
 _OWN_PROCESS = 1  # IOPRIO_WHO_PROCESS
 _IOPRIO_SET = {"x86_64": 251, "aarch64": 30, "ppc64le": 273, "s390x": 282}  # numbers of the call
@@ -23,6 +27,7 @@ def give_way() -> list[str]:
         ("nice", lambda: os.setpriority(os.PRIO_PROCESS, 0, NICE)),
         ("idle class of the CPU", _idle_cpu),
         ("idle class of the disk", _idle_io),
+        ("a bound of its memory", _bound_memory),
         ("a place before the agent when memory runs out", _die_first),
         ("name", _take_name),
     )
@@ -30,7 +35,7 @@ def give_way() -> list[str]:
     for name, step in steps:
         try:
             step()
-        except (OSError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError) as error:
             refused.append(name)
             log.info("the scorer runs without %s: %s", name, error)
     return refused
@@ -49,6 +54,11 @@ def _idle_io() -> None:
     if library.syscall(number, _OWN_PROCESS, 0, _IDLE_IO) != 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
+
+
+def _bound_memory() -> None:
+    """What a model needs is seen when it works: one gone wrong must not take the node's memory."""
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
 
 
 def _die_first() -> None:

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import httpx2
@@ -101,12 +100,7 @@ site_window_seconds = 600
         until(lambda: self._answers(self.metrics_url), 20, "the agent's /metrics")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop both, the agent first so that its last events find the brain."""
         for name in ("agent", "brain"):
             self.stop(name)

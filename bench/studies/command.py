@@ -35,6 +35,9 @@ class Options:
     quick: bool
 
 
+Study = Callable[[Options, argparse.Namespace], Section]  # the rest of the line is its own
+
+
 def parser(about: str | None, seeds: int) -> argparse.ArgumentParser:
     """The options that all studies have; ``seeds`` is how many there are usually."""
     found = argparse.ArgumentParser(description=about)
@@ -45,11 +48,22 @@ def parser(about: str | None, seeds: int) -> argparse.ArgumentParser:
     return found
 
 
-def options_of(told: argparse.Namespace) -> Options:
-    """The shared ones; a sentence and exit code 2 where there are too few seeds."""
+def conduct(about: argparse.ArgumentParser, study: Study) -> None:
+    """Read the command line, make the study on one thread, and tell it.
+
+    A sentence and exit code 1 where there are too few seeds or the data set cannot be used.
+    """
+    told = about.parse_args()
     if told.seeds < 1:
         sys.exit("--seeds: at least 1 is needed; give 2 or more for intervals")
-    return Options(told.data, told.out, told.seeds, told.quick)
+    options = Options(told.data, told.out, told.seeds, told.quick)
+    one_thread()
+    begun = time.perf_counter()
+    try:
+        found = study(options, told)
+    except DatasetError as error:
+        sys.exit(str(error))
+    tell(found, options, begun)
 
 
 def one_thread() -> None:
@@ -60,15 +74,6 @@ def one_thread() -> None:
 
     torch.set_num_threads(1)
     threadpool_limits(1)
-
-
-@contextmanager
-def in_a_sentence() -> Iterator[None]:
-    """A data set that cannot be used ends the command with what is wrong and exit code 1."""
-    try:
-        yield
-    except DatasetError as error:
-        sys.exit(str(error))
 
 
 @contextmanager

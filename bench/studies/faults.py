@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from studies import drawing, summaries, trial
-from studies.command import Options, bar, in_a_sentence, one_thread, options_of, parser, tell
+from studies.command import Options, bar, conduct, parser
 from studies.figures import detection, over_splits, prevalence, surely
 from studies.parts import Parts, Set, deal, load
 
@@ -228,18 +227,18 @@ def _sizes(data: Set) -> list[frozenset[str]]:
     return [parts.healthy(data.faults, name) for name in ("train", "validation", "test")]
 
 
+def study(options: Options, told: argparse.Namespace) -> Section:
+    """The whole of it, with ensembles of ``told.members`` networks."""
+    data = load(options.data)
+    seeds = measure(data, options.data, options, told.members)
+    return section(seeds, data, options, told.members)
+
+
 def main() -> None:
     """Measure and tell."""
-    about: argparse.ArgumentParser = parser(__doc__, seeds=10)
+    about = parser(__doc__, seeds=10)
     about.add_argument("--members", type=int, default=3, help="networks of an ensemble [3]")
-    told = about.parse_args()
-    options = options_of(told)
-    one_thread()
-    begun = time.perf_counter()
-    with in_a_sentence():
-        data = load(options.data)
-        seeds = measure(data, options.data, options, told.members)
-        tell(section(seeds, data, options, told.members), options, begun)
+    conduct(about, study)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ window for the mean of those learned from. The last line is one JSON object.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from studies import drawing, trial
-from studies.command import Options, bar, in_a_sentence, one_thread, options_of, parser, tell
+from studies.command import Options, bar, conduct, parser
 from studies.figures import over_splits_log, surely
 from studies.parts import Set, deal, load
 
@@ -110,11 +109,8 @@ def section(errors: Errors, options: Options) -> Section:
 
 def main() -> None:
     """Measure and tell."""
-    options = options_of(parser(__doc__, seeds=10).parse_args())
-    one_thread()
-    begun = time.perf_counter()
-    with in_a_sentence():
-        tell(section(measure(load(options.data), options), options), options, begun)
+    about = parser(__doc__, seeds=10)
+    conduct(about, lambda options, _: section(measure(load(options.data), options), options))
 
 
 if __name__ == "__main__":

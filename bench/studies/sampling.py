@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-import time
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from studies import drawing, trial
-from studies.command import Options, bar, in_a_sentence, one_thread, options_of, parser, tell
+from studies.command import Options, bar, conduct, parser
 from studies.figures import detection, over_splits, silhouette, surely
 from studies.parts import Parts, Set, deal, load
 
@@ -246,17 +245,17 @@ def section(found: Found, long: Mapping[int, float], options: Options) -> Sectio
     )
 
 
+def study(options: Options, told: argparse.Namespace) -> Section:
+    """The whole of it, with the healthy windows of 60 s where ``told.long`` has some."""
+    long = long_silhouettes(read(told.long)) if told.long else {}
+    return section(measure(load(options.data), options), long, options)
+
+
 def main() -> None:
     """Measure and tell."""
-    about: argparse.ArgumentParser = parser(__doc__, seeds=10)
+    about = parser(__doc__, seeds=10)
     about.add_argument("--long", type=Path, help="folder of a set with healthy windows of 60 s")
-    told = about.parse_args()
-    options = options_of(told)
-    one_thread()
-    begun = time.perf_counter()
-    with in_a_sentence():
-        long = long_silhouettes(read(told.long)) if told.long else {}
-        tell(section(measure(load(options.data), options), long, options), options, begun)
+    conduct(about, study)
 
 
 if __name__ == "__main__":

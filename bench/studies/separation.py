@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import time
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from studies import drawing, trial
-from studies.command import Options, bar, in_a_sentence, one_thread, options_of, parser, tell
+from studies.command import Options, bar, conduct, parser
 from studies.figures import Names, Rows, neighbours_agree, over_splits, silhouette, surely
 from studies.parts import Set, deal, load
 
@@ -181,12 +180,8 @@ def section(found: Figures, spaces: Mapping[str, Rows], types: Names, options: O
 
 def main() -> None:
     """Measure and tell."""
-    options = options_of(parser(__doc__, seeds=10).parse_args())
-    one_thread()
-    begun = time.perf_counter()
-    with in_a_sentence():
-        figures, spaces, types = measure(load(options.data), options)
-        tell(section(figures, spaces, types, options), options, begun)
+    about = parser(__doc__, seeds=10)
+    conduct(about, lambda options, _: section(*measure(load(options.data), options), options))
 
 
 if __name__ == "__main__":

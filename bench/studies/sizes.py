@@ -9,7 +9,6 @@ object.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from studies import drawing, trial
-from studies.command import Options, bar, in_a_sentence, one_thread, options_of, parser, tell
+from studies.command import Options, bar, conduct, parser
 from studies.figures import detection, over_splits, surely
 from studies.parts import Set, deal, load
 
@@ -138,11 +137,8 @@ def _table(found: Figures, name: str, seeds: int) -> Table:
 
 def main() -> None:
     """Measure and tell."""
-    options = options_of(parser(__doc__, seeds=5).parse_args())
-    one_thread()
-    begun = time.perf_counter()
-    with in_a_sentence():
-        tell(section(measure(load(options.data), options), options), options, begun)
+    about = parser(__doc__, seeds=5)
+    conduct(about, lambda options, _: section(measure(load(options.data), options), options))
 
 
 if __name__ == "__main__":

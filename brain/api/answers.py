@@ -11,6 +11,8 @@ from ..site_spells import SiteState
 from ..steps import PlannedStep
 from ..workflows import WorkflowCount
 
+NEWEST = 500  # entries of a list whose length nobody asked for
+
 
 @dataclass(frozen=True)
 class RecommendationList:

@@ -64,7 +64,7 @@ def create_app(config: BrainConfig, watched: Schedulers | None = None) -> FastAP
     routes = (api_write, api_read, api_champions, api_vetting, api_cms, api_models, probes)
     for part in (*routes, *panel.PARTS):
         app.include_router(part.router)
-    errors.install(app)
+    errors.install(app, panel.error_page)
     app.add_middleware(Gate, policy=panel.POLICY)
     return app
 

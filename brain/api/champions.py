@@ -32,7 +32,7 @@ class RollbackOrder(BaseModel):
 def list_models(brain: HereBrain) -> ModelList:
     """Champion, challenger and the model in use of each subject."""
     with brain.store.read() as db:
-        return standings.standings(db, brain.config.store.models)
+        return standings.standings(db, brain.config.store.models, brain.clock())
 
 
 @router.get("/models/{subject}/history")
@@ -53,6 +53,7 @@ def roll_back_model(
         )
     except ChampionError as error:
         raise ApiError(409, "cannot_roll_back", str(error), "to") from error
+    brain.following.follow(subject)
     return standings.entry_of(found)
 
 

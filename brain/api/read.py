@@ -13,6 +13,7 @@ from .. import audit, recommendations, runs, site_spells, sites, steps, workflow
 from ..brain import Brain
 from .access import HereBrain
 from .answers import (
+    NEWEST,
     AuditList,
     JobList,
     RecommendationDetail,
@@ -32,7 +33,7 @@ Days = Annotated[float, Query(ge=0, le=3650)]
 
 @router.get("/recommendations")
 def list_recommendations(
-    brain: HereBrain, state: State | None = None, limit: Limit = 500
+    brain: HereBrain, state: State | None = None, limit: Limit = NEWEST
 ) -> RecommendationList:
     """Recommendations, of one state or of all."""
     with brain.store.read() as db:
@@ -56,7 +57,7 @@ def detail(db: sqlite3.Connection, id: int) -> RecommendationDetail:
 
 
 @router.get("/jobs")
-def list_jobs(brain: HereBrain, workflow: str | None = None, limit: Limit = 500) -> JobList:
+def list_jobs(brain: HereBrain, workflow: str | None = None, limit: Limit = NEWEST) -> JobList:
     """Runs, of one workflow or of all."""
     window = brain.config.advice.site_window_seconds
     with brain.store.read() as db:
@@ -65,7 +66,7 @@ def list_jobs(brain: HereBrain, workflow: str | None = None, limit: Limit = 500)
 
 
 @router.get("/workflows")
-def list_workflows(brain: HereBrain, limit: Limit = 500) -> WorkflowList:
+def list_workflows(brain: HereBrain, limit: Limit = NEWEST) -> WorkflowList:
     """Workflows in numbers of runs."""
     with brain.store.read() as db:
         return WorkflowList(workflows.counts(db, limit))
@@ -80,7 +81,7 @@ def list_sites(brain: HereBrain, days: Days = 7) -> SiteList:
 
 
 @router.get("/audit")
-def list_audit(brain: HereBrain, limit: Limit = 500) -> AuditList:
+def list_audit(brain: HereBrain, limit: Limit = NEWEST) -> AuditList:
     """What was done, by whom; with corrections of exits by accounting."""
     with brain.store.read() as db:
         return AuditList(audit.newest(db, limit))

@@ -100,13 +100,10 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         """Nothing is sent yet; ConfigError where the address is none."""
         self.settings = settings
-        try:
-            # The brain is near: a proxy of the environment has no business with its tokens.
-            self._http = httpx2.Client(
-                base_url=settings.url, timeout=TIMEOUT_SECONDS, trust_env=False
-            )
-        except (httpx2.InvalidURL, ValueError) as error:
-            raise ConfigError(f"JOBMEND_URL: {settings.url!r} is no address: {error}") from error
+        # The brain is near: a proxy of the environment has no business with its tokens.
+        self._http = httpx2.Client(
+            base_url=_address(settings.url), timeout=TIMEOUT_SECONDS, trust_env=False
+        )
 
     def recommendations(self, state: str | None = None) -> RecommendationList:
         """The newest recommendations, of one state or of all."""
@@ -199,6 +196,11 @@ class Client:
             ) from error
         except httpx2.HTTPError as error:
             raise BadAnswer(f"{self.settings.url}: {error}") from error
+        if response.status_code == 401:
+            raise BadAnswer(
+                f"{self.settings.token_file}: this is not the operator token of the brain at "
+                f"{self.settings.url}; copy the file {tokens.OPERATOR} out of its [store] tokens"
+            )
         if response.status_code != 200:
             raise BadAnswer(_refusal(response))
         try:
@@ -207,6 +209,18 @@ class Client:
             raise BadAnswer(
                 f"{self.settings.url} answers, but not as a jobmend brain of this version"
             ) from error
+
+
+def _address(text: str) -> httpx2.URL:
+    try:
+        url = httpx2.URL(text)
+        if url.scheme in ("http", "https") and url.host:
+            return url
+        why = "it is written as http://host:8807"
+    except (httpx2.InvalidURL, ValueError) as error:
+        why = str(error)
+    where = f"JOBMEND_URL, or url in {FILES[0]}"
+    raise ConfigError(f"{text!r} is no address of a brain ({where}): {why}")
 
 
 def _refusal(response: httpx2.Response) -> str:

@@ -92,7 +92,8 @@ def check_models(status: Status) -> Finding:
     missing = sorted(name for name, there in status.models.items() if not there)
     if missing:
         cure = " and ".join(f"jobmend learn {name}" for name in missing)
-        return MODELS.note(f"rules alone advise: no model of {', '.join(missing)}", cure)
+        others = ["rules", *sorted(status.models.keys() - set(missing))]
+        return MODELS.note(f"no model of {', '.join(missing)}: {' and '.join(others)} advise", cure)
     return MODELS.good(", ".join(sorted(status.models)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
@@ -50,7 +50,15 @@ def bad_input() -> Iterator[None]:
     except (ArtifactError, training.TrainingError, ValueError) as error:
         raise BadInput(printable(str(error), MAX_SENTENCE)) from error
     except OSError as error:
-        raise BadInput(f"{error.filename}: {error.strerror}") from error
+        place = f"{error.filename}: " if error.filename else ""
+        raise BadInput(f"{place}{error.strerror or error}") from error
+
+
+def model_at(place: Path, made_by: str) -> Path:
+    """The folder of a model; BadInput with the command that makes one where there is none."""
+    if not place.is_dir():
+        raise BadInput(f"{place}: there is no model; {made_by} makes one")
+    return place
 
 
 @click.command()
@@ -137,13 +145,8 @@ def failures(
 def traces(config: Path) -> None:
     """Train the trace model on stored windows of runs that ended well."""
     settings = read_config(config).store
-    store = Store(settings.path)
-    try:
+    with bad_input(), closing(Store(settings.path)) as store:
         trained = training.train_traces(store, settings.models)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
-    finally:
-        store.close()
     click.echo(
         f"{trained.path}: trained on {trained.windows} windows,"
         f" {trained.left_out} of another shape left out; new runs are {trained.calibrated}",

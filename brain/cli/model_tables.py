@@ -18,7 +18,7 @@ _WIDTH = 16  # of the first column
 def standings(found: Iterable[Standing]) -> Table:
     """One line a kind of model."""
     return Table(
-        ("SUBJECT", "CHAMPION", "ARM", "SINCE", "LOSS", "IN USE", "CHALLENGER", "WHY"),
+        ("SUBJECT", "CHAMPION", "ARM", "SINCE", "LOSS", "IN USE", "CHALLENGER", "WINDOWS", "WHY"),
         [
             (
                 it.subject,
@@ -28,6 +28,7 @@ def standings(found: Iterable[Standing]) -> Table:
                 _loss(it.champion),
                 _used(it),
                 f"{it.challenger.arm} ({it.challenger.turn})" if it.challenger else "-",
+                _windows(it.champion),
                 it.champion.why if it.champion else "-",
             )
             for it in found
@@ -38,7 +39,7 @@ def standings(found: Iterable[Standing]) -> Table:
 def champions(found: Iterable[ChampionEntry]) -> Table:
     """One line a champion."""
     return Table(
-        ("SUBJECT", "NUMBER", "SINCE", "ARM", "LOSS", "MODEL", "VERSION", "BY", "WHY"),
+        ("SUBJECT", "NUMBER", "SINCE", "ARM", "LOSS", "MODEL", "VERSION", "BY", "WINDOWS", "WHY"),
         [
             (
                 it.subject,
@@ -49,11 +50,17 @@ def champions(found: Iterable[ChampionEntry]) -> Table:
                 it.digest[:_DIGEST] + (f" (of {it.restores})" if it.restores != it.number else ""),
                 it.version or "-",
                 it.by or it.turn or "-",
+                _windows(it),
                 it.why,
             )
             for it in found
         ],
+        "there is no champion yet; jobmend learn makes one",
     )
+
+
+def _windows(champion: ChampionEntry | None) -> str:
+    return (wording.length(champion.length) if champion else "") or "-"
 
 
 def _loss(champion: ChampionEntry | None) -> str:
@@ -71,7 +78,9 @@ def reasons(it: Recommendation) -> list[str]:
     sure = wording.percent(it.advice.probability)
     lines = [
         _line("recommendation", f"{it.id}: {it.workflow.key}"),
-        _line("advice", f"{wording.action(it.advice.action)} ({sure}), as of {it.advice.cause}"),
+        _line(
+            "advice", f"{wording.action(it.advice.action)} ({sure}) because of {it.advice.cause}"
+        ),
     ]
     lines += [_line(e.kind, e.text) for e in it.advice.evidence]
     lines += [_line("model", f"{name} {it.models[name][:_DIGEST]}") for name in sorted(it.models)]
@@ -98,6 +107,7 @@ def _model(it: ModelLineage) -> list[str]:
         _line(name, told)
         for name, told in (
             ("arm", it.arm),
+            ("windows", wording.length(it.length)),
             ("parameters", _pairs(it.params)),
             ("turn", it.turn),
             *(("data", _part(part)) for part in it.parts),

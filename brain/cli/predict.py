@@ -10,7 +10,7 @@ import click
 from ..config import read_config
 from ..models.shelf import FAILURES
 from . import failure_tables, tables
-from .learn import bad_input, config_option
+from .learn import bad_input, config_option, model_at
 from .output import as_json
 
 model_option = click.option(
@@ -37,7 +37,7 @@ def predict(config: Path, directory: Path | None, file: Path, as_json: bool) -> 
 
         tasks = read_history(file.read_bytes(), str(file)).history.tasks
         path = directory or read_config(config).store.models / FAILURES
-        said = FailureClassifier.load(path).predict(tasks)
+        said = FailureClassifier.load(model_at(path, "jobmend learn failures")).predict(tasks)
     if as_json:
         click.echo(json.dumps({one.task: one.as_dict() for one in said}, indent=2))
     else:

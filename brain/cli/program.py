@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -11,6 +14,7 @@ from ...jobs.actions import State
 from ...jobs.text import printable
 from ...jobs.version import VERSION
 from ...plugins.doctor import report
+from ..api.answers import NEWEST
 from ..config import ConfigError
 from ..store import StoreError
 from ..tokens import TokenError
@@ -50,15 +54,23 @@ class Program(click.Group):
     """The commands, with our exceptions turned into exit codes."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the chosen command."""
+        """Run the chosen command, and write all that it said."""
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                sys.stdout.flush()
         except Unreachable as error:
             raise UnreachableFailure(printable(str(error), 800)) from error
         except ConfigError as error:
             raise ConfigFailure(printable(str(error), 800)) from error
         except (BadAnswer, TokenError, StoreError) as error:
             raise BadAnswerFailure(printable(str(error), 800)) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever reads has seen enough: click ends quietly
+                raise
+            place = error.filename or "standard output"
+            raise BadAnswerFailure(printable(f"{place}: {error.strerror or error}", 800)) from error
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
@@ -81,6 +93,7 @@ def recommend(state: str | None, as_json: bool) -> None:
         print_json(answer)
     else:
         tables.show(tables.recommendations(answer.recommendations, time.time()))
+        _more(answer.recommendations)
 
 
 @main.command()
@@ -130,6 +143,12 @@ def jobs(workflow: str | None, as_json: bool) -> None:
         print_json(answer)
     else:
         tables.show(tables.jobs(answer.jobs))
+        _more(answer.jobs)
+
+
+def _more(shown: Sequence[object]) -> None:
+    if len(shown) == NEWEST:
+        click.echo(f"the newest {NEWEST} are shown; there may be more", err=True)
 
 
 @main.command("doctor")

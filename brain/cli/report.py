@@ -9,7 +9,7 @@ import click
 
 from ..config import read_config
 from ..models.shelf import FAILURES
-from .learn import bad_input, config_option, history_option
+from .learn import bad_input, config_option, history_option, model_at
 from .predict import model_option
 
 
@@ -42,7 +42,8 @@ def report_failures(
         from ..models import training
 
         settings = read_config(config)
-        model = FailureClassifier.load(directory or settings.store.models / FAILURES)
+        path = directory or settings.store.models / FAILURES
+        model = FailureClassifier.load(model_at(path, "jobmend learn failures"))
         history = training.history_of(settings, training.Wanted(history_file=history_file))
         out.write_bytes(build(report_of(model, history, now=datetime.now(UTC))))
     click.echo(f"{out}: the report on {len(history.tasks)} tasks ({history.origin})", err=True)

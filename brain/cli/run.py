@@ -21,7 +21,9 @@ from ...jobs.text import printable
 @click.option("--time", "walltime", default="", help="Limit, such as 90, 5:00 or 1:30:00.")
 @click.option("--cpus", type=click.IntRange(min=1), default=1, help="Hardware threads.")
 @click.option("--detach", is_flag=True, help="Run in the background and print the run's key.")
-@click.option("--state-dir", type=click.Path(path_type=Path), help="Where the queue is.")
+@click.option(
+    "--state-dir", type=click.Path(path_type=Path, file_okay=False), help="Where the queue is."
+)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(command: tuple[str, ...], detach: bool, state_dir: Path | None, **described: Any) -> None:
     """Run COMMAND as a job of this machine and exit as it does."""

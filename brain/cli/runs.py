@@ -13,7 +13,7 @@ import click
 from ...jobs.text import printable
 from .. import progress
 from . import tables
-from .learn import BadInput, bad_input
+from .learn import BadInput, bad_input, model_at
 
 if TYPE_CHECKING:
     from ...classifier.traces.runs.evaluation import Figures
@@ -154,7 +154,8 @@ def score_runs(directory: Path, file: Path, out: Path) -> None:
 
         if not out.parent.is_dir():
             raise BadInput(f"{out.parent}: no such directory; make it first")
-        summary = score_file(RunModel.load(directory), file, out, tell)
+        model = RunModel.load(model_at(directory, "jobmend learn runs --out"))
+        summary = score_file(model, file, out, tell)
     _tell_columns(summary.used, summary.differences, summary.ignored)
     if summary.absent:
         click.echo(f"absent, counted as not measured: {_names(summary.absent)}")

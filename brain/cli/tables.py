@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -20,28 +21,80 @@ from ..api.answers import RecommendationDetail
 from ..site_spells import SiteState
 from ..steps import PlannedStep
 
+# Characters, on a terminal.
+MAX_WORD = 80  # keys of runs are shorter
+NARROW = 20  # of a column that is kept whole
+LEAST = 10  # of what is left for each other one
+GAP = 2  # between columns
+SENTENCE = 40  # what is longer is one
+KEYS = 2  # columns that say which row it is
+
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells below column names. Cells may come from strangers."""
+    """Rows of cells below column names. Cells may come from strangers.
+
+    ``empty`` is said where there is no row.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    empty: str = ""
 
 
 def show(table: Table, *, terminal: bool | None = None) -> None:
     """Print a table to standard output; nothing in a cell can reach the terminal as a command."""
+    terminal = sys.stdout.isatty() if terminal is None else terminal
     rows = [[printable(cell) for cell in row] for row in table.rows]
-    if not (sys.stdout.isatty() if terminal is None else terminal):
+    if not terminal:
         for line in (table.columns, *rows):
             print("\t".join(line))
-        return
-    boxed = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for column in table.columns:
-        boxed.add_column(column, overflow="fold")
+    elif rows:
+        console = Console(markup=False, highlight=False, emoji=False)
+        for number, (columns, cells) in enumerate(_parts(table.columns, rows, console.width)):
+            if number:
+                console.print()
+            console.print(_boxed(columns, cells, console.width))
+    if table.empty and not rows:
+        print(table.empty, file=sys.stderr)
+
+
+def _parts(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], room: int
+) -> list[tuple[Sequence[str], Sequence[Sequence[str]]]]:
+    """One table, or a second one for the sentences of the last column where there is no room."""
+    *others, last = _widths(columns, rows)
+    rest = room - sum(others) - GAP * len(others)
+    if len(others) <= KEYS or last <= SENTENCE or rest >= SENTENCE:
+        return [(columns, rows)]
+    why = [(*row[:KEYS], row[-1]) for row in rows]
+    return [(columns[:-1], [row[:-1] for row in rows]), ((*columns[:KEYS], columns[-1]), why)]
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
+
+
+def _boxed(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> RichTable:
+    """A table ``room`` characters wide; narrow columns, such as times, stay whole if they can."""
+    boxed = RichTable(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True,
+        header_style="bold",
+    )  # fmt: skip
+    widths = _widths(columns, rows)
+    narrow = [width for width in widths if width <= NARROW]
+    rest = room - sum(narrow) - GAP * (len(widths) - 1)
+    whole = rest >= LEAST * (len(widths) - len(narrow))
+    for column, width in zip(columns, widths, strict=True):
+        boxed.add_column(column, overflow="fold", no_wrap=whole and width <= NARROW)
     for row in rows:
-        boxed.add_row(*(Text(cell) for cell in row))
-    Console(markup=False, highlight=False, emoji=False).print(boxed)
+        boxed.add_row(*(Text(_folding(cell)) for cell in row))
+    return boxed
+
+
+def _folding(cell: str) -> str:
+    """A cell whose words fit some lines of a narrow column."""
+    return " ".join(printable(word, MAX_WORD) for word in cell.split(" "))
 
 
 def recommendations(found: Iterable[Recommendation], now: float) -> Table:
@@ -62,6 +115,7 @@ def recommendations(found: Iterable[Recommendation], now: float) -> Table:
             )
             for it in found
         ],
+        "there is no such recommendation",
     )
 
 
@@ -82,6 +136,7 @@ def jobs(found: Iterable[RunRecord]) -> Table:
             )
             for it in found
         ],
+        "there is no such run",
     )
 
 
@@ -101,6 +156,7 @@ def sites(found: Iterable[SiteState]) -> Table:
             )
             for it in found
         ],
+        "no site is known yet",
     )
 
 
@@ -113,7 +169,8 @@ def site_history(found: Iterable[SiteState]) -> Table:
         outages = [(o.since, o.until, o.node, o.state, o.reason or "-") for o in it.outages]
         for since, until, *words in sorted(spells + outages, key=lambda row: -row[0]):
             rows.append((*name, wording.when(since), wording.when(until), *words))
-    return Table(("CLUSTER", "SITE", "SINCE", "UNTIL", "NODE", "STATE", "REASON"), rows)
+    columns = ("CLUSTER", "SITE", "SINCE", "UNTIL", "NODE", "STATE", "REASON")
+    return Table(columns, rows, "no site was good or bad, and no node out, in these days")
 
 
 def _why(outage: Outage) -> str:

@@ -96,6 +96,7 @@ def learn(
     if ctx.invoked_subcommand is not None:
         _check_place(ctx, ctx.invoked_subcommand)
         return
+    _check_company(ctx)
     if simulate_days is not None:
         from .learning import simulate
 
@@ -120,6 +121,19 @@ def _check_place(ctx: click.Context, command: str) -> None:
     """UsageError where options of a turn stand before a command, which would not see them."""
     if any(ctx.get_parameter_source(name) is not ParameterSource.DEFAULT for name in ctx.params):
         raise click.UsageError(f"options of {command} stand behind it: jobmend learn {command} ...")
+
+
+def _check_company(ctx: click.Context) -> None:
+    """UsageError where two things are asked for at once, or an option is not of what is asked."""
+    given = {
+        name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+    }
+    asked = sorted(given & {"dev", "plan", "simulate_days"})
+    if len(asked) > 1:
+        names = " and ".join(f"--{name.replace('_', '-')}" for name in asked)
+        raise click.UsageError(f"{names} exclude each other")
+    if "worth" in given and "plan" not in given:
+        raise click.UsageError("--worth is for --plan")
 
 
 def _learned(asked: _Asked) -> list[Turned]:

@@ -32,6 +32,7 @@ def items(found: Iterable[Item], now: float) -> Table:
             )
             for it in found
         ],
+        "there is no such item in quarantine",
     )
 
 

@@ -217,6 +217,26 @@ _BRAIN = Row(
             ("sum by (stage) (rate(jobmend_brain_round_errors_total[$rate]))", "{{stage}}"),
             thresholds=BAD,
         ),
+        asked(
+            "Size of the store",
+            "bytes",
+            "The file of the store with its log, and what of it is free for what comes.",
+            ("jobmend_brain_store_bytes", "{{instance}}"),
+            ("jobmend_brain_store_free_bytes", "{{instance}}: free"),
+        ),
+        asked(
+            "Forgotten by age",
+            "1/s",
+            "What left the store because it ended long ago; `[store]` of brain.toml says when.",
+            ("sum by (what) (rate(jobmend_brain_store_forgotten_total[$rate]))", "{{what}}"),
+        ),
+        asked(
+            "Windows the model cannot read",
+            "1/s",
+            "Windows of trace of another length or other features than the model in use learned.",
+            ("rate(jobmend_brain_refused_windows_total[$rate])", "{{instance}}"),
+            thresholds=BAD,
+        ),
     ),
     collapsed=True,
 )

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..promql_text import one_of, quoted
+
 Kind = Literal["timeseries", "stat", "table", "bars", "heatmap", "state-timeline"]
 # "share" is 0 to 1, "cores" are seconds of CPU a second, "yes/no" is 1 or 0.
 Unit = Literal["", "share", "seconds", "hours", "bytes", "bytes/s", "1/s", "cores", "yes/no"]
 Meaning = Literal["good", "notice", "bad"]
 
 _WORD = re.compile(r"\$([a-z_]+)")
-_SPECIAL = re.compile(r"([.*+?()|\[\]{}^$\\])")  # what RE2 takes for more than itself
-SPANS = ("rate", "range")
 EVERYTHING = ".*"
 
 
@@ -33,7 +33,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Threshold:
-    """From ``value`` upwards it means this; below the lowest it means the opposite of ``bad``."""
+    """From ``value`` upwards it means this; below the lowest bad where that is good, else good."""
 
     value: float
     meaning: Meaning
@@ -116,11 +116,6 @@ class Dashboard:
         return {one.name: one for one in self.variables}[name]
 
 
-def names_in(expr: str) -> set[str]:
-    """The variables that an expression uses, spans apart."""
-    return set(_WORD.findall(expr)) - set(SPANS)
-
-
 def filled(
     expr: str,
     variables: Sequence[Variable],
@@ -144,13 +139,7 @@ def filled(
             return spans[name]
         values = chosen.get(name, ())
         if known[name].several:
-            return _quoted("|".join(_SPECIAL.sub(r"\\\1", one) for one in values) or EVERYTHING)
-        return _quoted(values[0] if values else "")
+            return one_of(values)[1:-1] if any(values) else EVERYTHING
+        return quoted(values[0])[1:-1] if values else ""
 
     return _WORD.sub(value, expr)
-
-
-def _quoted(value: str) -> str:
-    """As it stands between the double quotes of PromQL, whose strings are those of Go."""
-    value = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return value.replace("\r", "\\r")

@@ -70,21 +70,22 @@ def find(work: Work[Any], db: sqlite3.Connection) -> Incumbents:
     """Read them all. One whose files cannot be used is left out, and the log says why."""
     name = work.subject.name
     newest, before = champions.newest(db, name), champions.previous(db, name)
-    waiting = shadow_of(db, name)
+    waiting = shadow_of(db, name, work.begun)
     by_hand = trained_by_hand(work, db)
     return Incumbents(
         number=newest.number if newest else 0,
         champion=by_hand or _of(work, newest),
-        # Who put a model there by hand takes it away by hand: nothing is rolled back over it.
-        previous=None if by_hand else _of(work, before),
+        # Whom a person put there nothing is rolled back over: neither a model trained by hand, nor
+        # a champion that a person went back to.
+        previous=None if by_hand or (newest and not newest.turn) else _of(work, before),
         shadow=_shadow(work, waiting),
         waiting=waiting,
     )
 
 
-def shadow_of(db: sqlite3.Connection, subject: str) -> Shadow | None:
+def shadow_of(db: sqlite3.Connection, subject: str, now: float) -> Shadow | None:
     """Who waits in shadow, as the newest turn that came to a decision left it."""
-    last = turns.decided(db, subject)
+    last = turns.decided(db, subject, now)
     told = last.body.get("shadow") if last else None
     return Shadow(**told) if told else None
 

@@ -23,9 +23,9 @@ from ..quarantined import Vetting
 from ..store import Store
 from . import folders
 from .reservoir import Reservoir
-from .steps.gathering import DAY
+from .seen import mark
 from .subject import Content, Example, Subject
-from .work import Work
+from .work import DAY, Work
 
 FOLDER = "replay"  # below the subject's turns
 STATE = "replay.json"
@@ -124,20 +124,24 @@ class Replay(Generic[Content]):
 def remember(work: Work[Content], store: Store) -> list[Example[Content]]:
     """The turn's share of old days: what grew too old since the last turn is offered first.
 
-    What waits for a person, or is to be ignored, is not. A second time for the same turn it changes
-    nothing.
+    What waits for a person, is to be ignored, or was vetted by no turn, because it came too late or
+    there was no room for it, is not. A second time for the same turn it changes nothing.
     """
     learning = work.config.learning
     directory = folders.subject_of(work.models, work.subject.name) / FOLDER
     replay = Replay(work.subject, directory, learning.replay, learning.seed)
-    since = work.begun - learning.days * DAY
+    since = work.since
     first = max(replay.reached, since - learning.archive_days * DAY)  # no source has more
     older = work.subject.gather(first, since) if first < since else []
     with store.read() as db:
         words = quarantine.decisions(db, work.subject.name)
     apart = (Vetting.WAITING, Vetting.IGNORED)
     fit = [one for one in older if words.get(one.key, (None, ""))[0] not in apart]
-    return replay.take(work.id, fit, since)
+    if work.seen:
+        vetted = work.seen - work.left_out
+        fit = [one for one in fit if mark(one) in vetted]
+    # Where there was nothing the clock may be ahead: what is to come then is not passed over.
+    return replay.take(work.id, fit, since if older else replay.reached)
 
 
 def _by_kind(

@@ -66,6 +66,14 @@ class Subject(Protocol[Content]):
     def gather(self, since: float, until: float) -> list[Example[Content]]:
         """What the brain got in ``[since, until)``, oldest first."""
 
+    def alike(self, examples: Sequence[Example[Content]]) -> tuple[list[Example[Content]], str]:
+        """Those of ``examples``, oldest first, that one model can read; what is left out in a
+        sentence, empty where nothing is.
+        """
+
+    def length(self, model: Model) -> Mapping[str, float]:
+        """How long the examples are that a model reads, as its lineage tells it; or nothing."""
+
     def write(self, path: Path, examples: Sequence[Example[Content]]) -> None:
         """Keep examples in one file, whole or not at all."""
 
@@ -91,6 +99,9 @@ class Subject(Protocol[Content]):
 
     def novelty(self, model: Model, examples: Sequence[Example[Content]]) -> Numbers:
         """``[examples]``: p-values, small where it is unlike all the model learned from."""
+
+    def compared(self, model: Model, examples: Sequence[Example[Content]]) -> Numbers:
+        """``[examples]``: with how many known examples :meth:`novelty` compares each."""
 
     def suspicion(self, model: Model, examples: Sequence[Example[Content]]) -> Numbers:
         """``[examples]``: p-values, small where truth contradicts what the model is sure of."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic
 
+from ...classifier.environment import environment
 from ..store import Store
 from .course import Course
 from .incumbents import Incumbents, find
@@ -74,7 +75,10 @@ class Turn(Generic[Content]):
     def go(self) -> Ended:
         """All steps. NothingToLearn where there is too little."""
         gathered = self._course.step(
-            "gather", Gathered, lambda: gather(self._work, self._remember()), [EXAMPLES]
+            "gather",
+            Gathered,
+            lambda: gather(self._work, self._store, self._remember()),
+            [EXAMPLES],
         )
         sifted = self._course.step("vet", Sifted, self._sift, [sifting.FILE])
         if sifted.whole:
@@ -131,7 +135,7 @@ class Turn(Generic[Content]):
             "before": before,
             "after": after,
             "shadow": vars(told.shadow) if told.shadow else None,
-            "notes": registered.notes,
+            "notes": [*about["notes"], *registered.notes],
         }
         return Ended(told.state, body)
 
@@ -150,9 +154,9 @@ class Turn(Generic[Content]):
     def parts(self) -> dict[str, list[Example[Content]]]:
         """What was left by vetting, by part."""
         kept = sifting.kept_of(self._work, self.examples)
-        since = self._work.newest_since
+        is_new = self._work.is_new
         lot = f"{self._work.seed}/{self._work.begun:.0f}"  # another one each turn
-        return splitting.parts_of(splitting.split(kept, since, lot), kept, since)
+        return splitting.parts_of(splitting.split(kept, is_new, lot), kept, is_new)
 
     def _sift(self) -> Sifted:
         return sifting.sift(self._work, self._store, self.examples, self.incumbents.champion)
@@ -204,13 +208,15 @@ class Turn(Generic[Content]):
         compared: Compared,
     ) -> Promoted:
         params = {one.arm: one.params for one in trained}
+        lengths = {one.arm: one.length for one in trained}
         lineage = {
             "arm": evaluated.best,
+            "length": lengths.get(evaluated.best, {}),
             "params": params.get(evaluated.best, {}),
             "turn": self._work.id,
             "parts": [vars(part) for part in parts.all()],
             "code": made_by.code(),
-            "environment": made_by.environment(),
+            "environment": environment(),
             "band": compared.band,
             "figures": dict(compared.decision.figures),
         }
@@ -230,6 +236,8 @@ def _about(gathered: Gathered, sifted: Sifted) -> dict[str, Any]:
         "newest_since": gathered.newest_since,
         "until": gathered.until,
         "examples": gathered.newest + gathered.older + gathered.replayed,
+        "late": gathered.late,
+        "notes": gathered.notes,
         "newest": sifted.newest,
         "quarantined": sifted.quarantined,
         "waiting": sifted.waiting,

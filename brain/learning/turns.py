@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -70,13 +71,28 @@ def running(db: sqlite3.Connection, subject: str) -> list[TurnRecord]:
     return _all(db, "subject = ? AND state = 'running'", subject)
 
 
-def decided(db: sqlite3.Connection, subject: str) -> TurnRecord | None:
-    """The newest turn that ended and was neither failed nor abandoned."""
-    return _one(
-        db,
-        "subject = ? AND ended IS NOT NULL AND state NOT IN ('running', 'failed', 'abandoned')",
-        subject,
-    )
+_DECIDED = "subject = ? AND ended IS NOT NULL AND state NOT IN ('running', 'failed', 'abandoned')"
+# One that kept the champion has closed its period where it had groups enough to compare by.
+_CLOSED = f"""{_DECIDED} AND begun <= ?
+    AND (state <> 'kept' OR json_extract(body, '$.figures."new groups"') >= ?)"""
+
+
+def decided(db: sqlite3.Connection, subject: str, until: float = math.inf) -> TurnRecord | None:
+    """The newest turn that ended and was neither failed nor abandoned.
+
+    Of those that began by ``until``, if there are any: the clock may have been ahead once.
+    """
+    found = _one(db, f"{_DECIDED} AND begun <= ?", subject, until)
+    return found or _one(db, _DECIDED, subject)
+
+
+def closed(db: sqlite3.Connection, subject: str, until: float = math.inf) -> TurnRecord | None:
+    """The newest turn begun by ``until`` that decided by its period: it left a model or a person
+    has to look, or the champion was compared over enough groups.
+    """
+    from ...classifier.paired import LEAST_GROUPS
+
+    return _one(db, _CLOSED, subject, until, LEAST_GROUPS)
 
 
 def last_ended(db: sqlite3.Connection, subject: str) -> TurnRecord | None:
@@ -87,6 +103,28 @@ def last_ended(db: sqlite3.Connection, subject: str) -> TurnRecord | None:
 def last_compared(db: sqlite3.Connection, subject: str) -> TurnRecord | None:
     """The newest turn that came to compare models."""
     return _one(db, "subject = ? AND json_extract(body, '$.losses') IS NOT NULL", subject)
+
+
+def needed(db: sqlite3.Connection) -> set[str]:
+    """The turns that tell how each subject stands now, however old they are: the last that was
+    decided, closed its period, ended, came to compare or tested for drift, and those that made a
+    champion.
+    """
+    rows = db.execute("SELECT DISTINCT subject FROM turns").fetchall()
+    tests = "subject = ? AND id IN (SELECT turn FROM drifts)"
+    last = [
+        found
+        for (subject,) in rows
+        for found in (
+            decided(db, subject),
+            closed(db, subject),
+            last_ended(db, subject),
+            last_compared(db, subject),
+            _one(db, tests, subject),
+        )
+    ]
+    of_champions = db.execute("SELECT turn FROM champions WHERE turn <> ''")
+    return {one.id for one in last if one is not None} | {row["turn"] for row in of_champions}
 
 
 @dataclass(frozen=True)

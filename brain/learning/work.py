@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Generic
 
 from ..config import BrainConfig
-from .subject import Content, Subject, Tell
+from .seen import mark
+from .subject import Content, Example, Subject, Tell
+
+DAY = 86400.0
 
 
 class NothingToLearn(Exception):
@@ -22,8 +25,10 @@ class OutOfTime(Exception):
 class Work(Generic[Content]):
     """One turn at work. Times are seconds since the epoch.
 
-    The newest period begins where the turn before ended its own, so that no model but those of
-    this turn learned from it.
+    The newest period begins where the last turn that decided by its own ended it, so that no model
+    but those of this turn learned from it. What came late belongs to it too: ``seen`` are marks of
+    what the turns before have seen; where there are none, time alone tells. ``left_out`` are those
+    of what they had no room for.
     """
 
     id: str
@@ -33,6 +38,22 @@ class Work(Generic[Content]):
     newest_since: float
     folder: Path
     tell: Tell
+    seen: frozenset[bytes] = frozenset()
+    left_out: frozenset[bytes] = frozenset()
+
+    @property
+    def since(self) -> float:
+        """Where the days begin that are read."""
+        return self.begun - self.config.learning.days * DAY
+
+    def is_new(self, example: Example[Content]) -> bool:
+        """Is it of the newest period, by its time or because no turn before has seen it?
+
+        What is remembered of days before those that are read was seen.
+        """
+        if example.time >= self.newest_since:
+            return True
+        return bool(self.seen) and example.time >= self.since and mark(example) not in self.seen
 
     @property
     def models(self) -> Path:

@@ -11,7 +11,6 @@ from prometheus_client.core import GaugeMetricFamily
 from .. import drifts, quarantine
 from ..learning import turns
 from ..models import champions
-from ..models.champions import Champion
 from ..models.shelf import FAILURES, TRACES
 from ..quarantined import Vetting
 
@@ -74,7 +73,7 @@ def _of_champions(db: sqlite3.Connection) -> Iterable[GaugeMetricFamily]:
         "champion_info",
         "The model in use: its arm, its number, and its version in MLflow where it has one.",
         ["subject", "arm", "number", "version"],
-        (((one.subject, one.arm, str(one.number), _version(one)), 1.0) for one in found),
+        (((one.subject, one.arm, str(one.number), one.version), 1.0) for one in found),
     )
     yield _family(
         "champion_promoted_timestamp_seconds",
@@ -92,11 +91,6 @@ def _of_champions(db: sqlite3.Connection) -> Iterable[GaugeMetricFamily]:
             for edge, value in zip(("low", "high"), one.body.get("band") or (), strict=False)
         ),
     )
-
-
-def _version(champion: Champion) -> str:
-    """In the registry; empty before it was registered."""
-    return str(champion.body.get("registry", {}).get("version", ""))
 
 
 def _of_drift(db: sqlite3.Connection) -> Iterable[GaugeMetricFamily]:

@@ -16,14 +16,15 @@ from prometheus_client.core import GaugeMetricFamily
 from ...jobs.identity import Site
 from .. import outages, recommendations, runs, site_spells
 from ..ingest import Receipt
+from ..retention import WHATS
 from ..sources.archive import Archive
-from ..store import Store
+from ..store import Size, Store
 from . import learning as learning_metrics
 from .archive import ArchiveGauges
 from .runs import RunGauges
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-STAGES = ("sites", "judge", "expire", "verify", "archive")  # of the watcher's round
+STAGES = ("sites", "judge", "expire", "verify", "archive", "forget")  # of the watcher's round
 
 
 class BrainMetrics:
@@ -56,7 +57,8 @@ class BrainMetrics:
         )
         self._round_errors = Counter(
             "jobmend_brain_round_errors",
-            "Failures while judging sites and workflows, expiring, verifying or archiving.",
+            "Failures while judging sites and workflows, expiring, verifying, archiving or"
+            " forgetting.",
             ["stage"],
             registry=self._registry,
         )
@@ -67,6 +69,25 @@ class BrainMetrics:
             "Trace windows that were archived.",
             registry=self._registry,
         )
+        self._refused = Counter(
+            "jobmend_brain_refused_windows",
+            "Trace windows of ailing runs that were not scored: of another length or other "
+            "features than the model reads.",
+            registry=self._registry,
+        )
+
+        self._gone = Counter(
+            "jobmend_brain_store_forgotten",
+            "What went out of the store by its age.",
+            ["what"],
+            registry=self._registry,
+        )
+        for what in WHATS:
+            self._gone.labels(what)
+
+    def windows_refused(self, windows: int) -> None:
+        """Count windows that the trace model in use does not read."""
+        self._refused.inc(windows)
 
     def keeps(self, archive: Archive) -> None:
         """Tell of this archive too."""
@@ -75,6 +96,10 @@ class BrainMetrics:
     def archived(self, windows: int) -> None:
         """Count windows that were archived."""
         self._archived.inc(windows)
+
+    def forgotten(self, what: str, number: int) -> None:
+        """Count what went out of the store, a word of ``retention.WHATS``."""
+        self._gone.labels(what).inc(number)
 
     def watches(self, cluster: str, scheduler: str) -> None:
         """Have the counters of this scheduler from the start: a rate needs the 0 before the 1."""
@@ -119,6 +144,7 @@ class _StoreGauges:
             bad, out = site_spells.now_bad(db), outages.now_out(db)
             of_runs = list(self._runs.families(db, self._clock()))
             of_learning = list(learning_metrics.families(db))
+        yield from _of_size(self._store.size())
         states = GaugeMetricFamily(
             "jobmend_brain_recommendations", "Recommendations by state.", labels=["state"]
         )
@@ -134,6 +160,19 @@ class _StoreGauges:
         yield from _of_sites(bad, out)
         yield from of_runs
         yield from of_learning
+
+
+def _of_size(size: Size) -> Iterable[GaugeMetricFamily]:
+    yield GaugeMetricFamily(
+        "jobmend_brain_store_bytes",
+        "Bytes of the store's file and its write-ahead log.",
+        value=size.bytes,
+    )
+    yield GaugeMetricFamily(
+        "jobmend_brain_store_free_bytes",
+        "Bytes in the store's file that hold nothing and are used again.",
+        value=size.free_bytes,
+    )
 
 
 def _of_sites(

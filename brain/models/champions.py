@@ -26,8 +26,9 @@ class ChampionError(Exception):
 class Champion:
     """A model that was promoted, or restored, to judge.
 
-    ``body`` is its lineage, JSON values by name, all optional: ``arm``, ``params``, ``turn`` that
-    trained it, ``parts`` (the data: a list of ``{"name", "digest", "examples", "first", "last"}``),
+    ``body`` is its lineage, JSON values by name, all optional: ``arm``, ``params``, ``length`` (of
+    the windows it reads: ``{"steps", "step_seconds"}``), ``turn`` that trained it,
+    ``parts`` (the data: a list of ``{"name", "digest", "examples", "first", "last"}``),
     ``code``, ``environment``, ``band``, ``figures``, ``registry`` (``{"uri", "run", "version"}``),
     and of a restored one ``restores`` and ``by``.
     """
@@ -44,6 +45,11 @@ class Champion:
     def arm(self) -> str:
         """The arm it was trained by; empty where unknown."""
         return str(self.body.get("arm", ""))
+
+    @property
+    def version(self) -> str:
+        """Its version in the registry; empty before it was registered."""
+        return str(self.body.get("registry", {}).get("version", ""))
 
     @property
     def restores(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,8 @@ class ModelLineage:
     """Where one model comes from.
 
     ``origin`` is ``turn`` (of the learning loop), ``hand`` (somebody trained it) or ``unknown``
-    (neither a champion nor in use any more). ``champion`` is the number under which it judged,
+    (neither a champion nor in use any more). ``length`` has ``steps`` and ``step_seconds`` of the
+    windows that a trace model reads. ``champion`` is the number under which it judged,
     ``trained_as`` the one it had first; ``about`` says in a sentence what is known besides.
     """
 
@@ -59,6 +60,7 @@ class ModelLineage:
     promoted: float | None = None
     why: str = ""
     arm: str = ""
+    length: Mapping[str, float] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     turn: str = ""
     parts: Sequence[DataPart] = ()
@@ -123,6 +125,7 @@ def _of_champion(db: sqlite3.Connection, active: Champion, first: Champion) -> M
         promoted=active.promoted,
         why=active.why,
         arm=active.arm,
+        length=dict(body.get("length", {})),
         params=dict(body.get("params", {})),
         turn=str(body.get("turn", first.turn)),
         parts=parts,
@@ -195,5 +198,6 @@ def _of_traces(models: Path) -> dict[str, Any]:
         "about": "trained by hand on stored windows of runs that ended well; which ones was "
         "not kept",
         "arm": model.reconstruction,
+        "length": asdict(model.length),
         "params": model.get_params(),
     }

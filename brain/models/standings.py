@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,8 @@ class ChampionEntry:
     """One champion. ``loss`` is its mean at promotion, lower is better; None where unknown.
 
     ``restores`` is the number whose model it is, ``by`` who restored it; ``version`` is that in the
-    registry, empty where it is not registered.
+    registry, empty where it is not registered; ``length`` has ``steps`` and ``step_seconds`` of the
+    windows that a trace model reads.
     """
 
     subject: str
@@ -35,6 +37,7 @@ class ChampionEntry:
     by: str
     loss: float | None
     version: str
+    length: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,9 @@ class ChampionList:
     champions: list[ChampionEntry]
 
 
-def standings(db: sqlite3.Connection, models: Path) -> ModelList:
+def standings(db: sqlite3.Connection, models: Path, now: float) -> ModelList:
     """How things stand."""
-    return ModelList([_standing(db, models, subject) for subject in SUBJECTS])
+    return ModelList([_standing(db, models, subject, now) for subject in SUBJECTS])
 
 
 def history(db: sqlite3.Connection, subject: str) -> ChampionList:
@@ -99,6 +102,7 @@ def entry_of(champion: Champion) -> ChampionEntry:
         by=str(body.get("by", "")),
         loss=_loss(champion),
         version=str(body.get("registry", {}).get("version", "")),
+        length=dict(body.get("length", {})),
     )
 
 
@@ -113,7 +117,7 @@ def _loss(champion: Champion) -> float | None:
     return float(loss) if isinstance(loss, (int, float)) and math.isfinite(loss) else None
 
 
-def _standing(db: sqlite3.Connection, models: Path, subject: str) -> Standing:
+def _standing(db: sqlite3.Connection, models: Path, subject: str, now: float) -> Standing:
     newest = champions.newest(db, subject)
     used = kept_models.in_use(models, subject)
     return Standing(
@@ -121,11 +125,11 @@ def _standing(db: sqlite3.Connection, models: Path, subject: str) -> Standing:
         in_use=used,
         by_hand=bool(used) and champions.by_digest(db, used, subject) is None,
         champion=entry_of(newest) if newest else None,
-        challenger=_challenger(db, subject),
+        challenger=_challenger(db, subject, now),
     )
 
 
-def _challenger(db: sqlite3.Connection, subject: str) -> ChallengerEntry | None:
-    last = turns.decided(db, subject)
+def _challenger(db: sqlite3.Connection, subject: str, now: float) -> ChallengerEntry | None:
+    last = turns.decided(db, subject, now)
     told = last.body.get("shadow") if last else None
     return ChallengerEntry(told["arm"], told["turn"], told["won"]) if told else None

@@ -221,9 +221,9 @@ def train_traces(store: Store, models: Path) -> TraceTraining:
     subject = Traces(store, StoredWindows(store), settings, memory=math.inf, epochs=EPOCHS_BY_HAND)
     examples = subject.gather(-math.inf, math.inf)
     healthy = [example for example in examples if is_healthy(example)]
-    alike = len(of_present_shape(healthy))
-    model = subject.train(TRACE_ARM, healthy, 0, lambda what, done, total: None)
+    alike = of_present_shape(healthy)
+    model = subject.train(TRACE_ARM, alike, 0, lambda what, done, total: None)
     model.save(models / TRACES)
     calibration = model.calibration_
     words = calibration.reference("", 1).words(calibration.criterion)
-    return TraceTraining(models / TRACES, alike, len(healthy) - alike, words)
+    return TraceTraining(models / TRACES, len(alike), len(healthy) - len(alike), words)

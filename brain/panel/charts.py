@@ -16,8 +16,8 @@ from ..dashboards.catalogue import DASHBOARDS
 from ..dashboards.chart import Chart, Dashboard, Variable, filled
 from ..sources.promql import PromClient, PromError, Series
 from . import drawing, pages, units
+from .addresses import SPANS
 
-SPANS = {"15m": 900, "1h": 3600, "6h": 21600, "24h": 86400, "7d": 604800, "30d": 2592000}
 POINTS = 300  # of a line
 LEAST_STEP = 1.0  # seconds
 MAX_CHOICES = 500  # values of a variable that are offered

@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...jobs.text import printable
-from ..dashboards.chart import Chart, Query
+from ..dashboards.chart import Chart, Query, Unit
 from ..sources.promql import Series
 from . import units
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, which those who see colours otherwise tell apart, without their black.
@@ -38,6 +39,10 @@ MAX_NAME = 40  # characters
 NAMED_LANES = 32  # of more, not every one is named
 _INCHES = 7.0  # of half a page
 _DAY = 86400.0
+# What stands at the end of the axis of time where its ticks are years, months, days, hours, minutes
+# or seconds: what they leave out, and the time zone.
+_OFFSETS = ["UTC", "%Y UTC", "%Y-%m UTC", "%Y-%m-%d UTC", "%Y-%m-%d UTC", "%Y-%m-%d %H:%M UTC"]
+_AT_ZERO = 1e-6  # a threshold below it lies on the axis
 _ONE_AT_A_TIME = threading.Lock()
 
 Times = NDArray[np.float64]
@@ -57,10 +62,16 @@ def lines_of(chart: Chart, answers: Sequence[Iterable[Series]]) -> list[Line]:
     found = [
         Line(legend(query, series.labels), series, query)
         for query, told in zip(chart.queries, answers, strict=True)
-        for series in told
+        for series in map(_finite, told)
         if len(series.times)
     ]
     return sorted(found, key=lambda line: _by_number(line.name))[:MAX_SERIES]
+
+
+def _finite(series: Series) -> Series:
+    """The points that can be drawn: a quotient may be no number, or infinite."""
+    known = np.isfinite(series.values)
+    return Series(series.labels, series.times[known], series.values[known])
 
 
 def legend(query: Query, labels: Mapping[str, str]) -> str:
@@ -86,8 +97,10 @@ def svg(chart: Chart, lines: Sequence[Line], start: float, end: float) -> bytes:
         if lines:
             _DRAWN[chart.kind](chart, axes, lines)
         else:
-            axes.text(0.5, 0.5, "nothing is told of this", ha="center", va="center", color=INK)
+            middle: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center"}
+            axes.text(0.5, 0.5, "nothing is told of this", color=INK, **middle)
             axes.set_yticks([])
+            axes.set_xticks([])
         if chart.over_time:
             _time(axes, start, end)
         return _bytes(figure)
@@ -162,14 +175,11 @@ def _time(axes: Axes, start: float, end: float) -> None:
     axes.xaxis_date(UTC)
     locator = dates.AutoDateLocator(tz=UTC, minticks=3, maxticks=8)
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=UTC))
+    axes.xaxis.set_major_formatter(
+        dates.ConciseDateFormatter(locator, tz=UTC, offset_formats=_OFFSETS)
+    )
     axes.xaxis.get_offset_text().set_color(INK)
     axes.set_xlim(start / _DAY, end / _DAY)
-
-
-def _moments(series: Series) -> Times:
-    """As matplotlib counts: days since the epoch."""
-    return series.times / _DAY
 
 
 def _timeseries(chart: Chart, axes: Axes, lines: Sequence[Line]) -> None:
@@ -185,7 +195,9 @@ def _timeseries(chart: Chart, axes: Axes, lines: Sequence[Line]) -> None:
         if line.query.dashed:
             _plot(axes, line, colour=INK, linestyle="--", label=True)
     for threshold in chart.thresholds:
-        axes.axhline(threshold.value, color=MEANINGS[threshold.meaning], linewidth=0.7, alpha=0.8)
+        if threshold.value > _AT_ZERO:
+            words = f"{threshold.meaning} from {units.short(threshold.value, chart.unit)}"
+            axes.axhline(threshold.value, color=MEANINGS[threshold.meaning], ls=":", label=words)
     _values(chart, axes, lines)
     axes.grid(axis="y", color=INK, alpha=0.2)
     _legend(axes, len(solid), below=chart.width < 6)
@@ -193,7 +205,18 @@ def _timeseries(chart: Chart, axes: Axes, lines: Sequence[Line]) -> None:
 
 def _plot(axes: Axes, line: Line, *, colour: str, label: bool, **look: Any) -> None:
     name = line.name if label and not line.name.startswith("_") else None
-    axes.plot(_moments(line.series), line.series.values, color=colour, lw=1.2, label=name, **look)
+    times, values = line.series.times, line.series.values
+    gaps = _gaps(times)  # no line leads over what was not measured
+    moments = np.insert(times, gaps, times[gaps]) / _DAY
+    axes.plot(moments, np.insert(values, gaps, np.nan), color=colour, lw=1.2, label=name, **look)
+
+
+def _gaps(times: Times) -> NDArray[np.intp]:
+    """The places of the times before which some are missing."""
+    steps = np.diff(times)
+    return (
+        np.flatnonzero(steps > 1.5 * np.median(steps)) + 1 if len(steps) else np.empty(0, np.intp)
+    )
 
 
 def _stack(axes: Axes, lines: Sequence[Line]) -> None:
@@ -201,7 +224,11 @@ def _stack(axes: Axes, lines: Sequence[Line]) -> None:
     times = np.unique(np.concatenate([line.series.times for line in lines]))
     heights = np.zeros((len(lines), len(times)))
     for row, line in zip(heights, lines, strict=True):
-        row[np.searchsorted(times, line.series.times)] = np.nan_to_num(line.series.values)
+        row[np.searchsorted(times, line.series.times)] = line.series.values
+    gaps = _gaps(times)
+    edges = np.column_stack((times[gaps - 1], times[gaps])).ravel()
+    times = np.insert(times, np.repeat(gaps, 2), edges)
+    heights = np.insert(heights, np.repeat(gaps, 2), 0.0, axis=1)
     colours = [COLOURS[number % len(COLOURS)] for number in range(len(lines))]
     areas = axes.stackplot(times / _DAY, heights, colors=colours, alpha=0.75, lw=0)
     for area, line in zip(areas[:MAX_LEGEND], lines, strict=False):
@@ -210,14 +237,22 @@ def _stack(axes: Axes, lines: Sequence[Line]) -> None:
 
 def _values(chart: Chart, axes: Axes, lines: Sequence[Line]) -> None:
     """The axis of values: from 0 where none is below, whole numbers for what is counted."""
-    from matplotlib.ticker import MaxNLocator
-
     least = min((float(np.nanmin(line.series.values)) for line in lines), default=0.0)
     top = max(axes.get_ylim()[1], 1e-9)
     axes.set_ylim(min(0.0, least), chart.maximum or (top if top > 0.06 or least > 0 else 1.0))
     counted = not chart.unit and all((line.series.values % 1 == 0).all() for line in lines)
-    axes.yaxis.set_major_locator(MaxNLocator(5, integer=counted))
-    axes.yaxis.set_major_formatter(lambda value, _: units.short(value, chart.unit))
+    _ticks(axes.yaxis, chart.unit, counted=counted)
+
+
+def _ticks(axis: Axis, unit: Unit, *, counted: bool) -> None:
+    """Ticks at numbers that are round in the unit."""
+    from matplotlib.ticker import MaxNLocator, MultipleLocator
+
+    low, high = axis.get_view_interval()
+    step = units.step(high - low, unit)
+    round_numbers = MaxNLocator(units.MOST_TICKS, integer=counted)
+    axis.set_major_locator(MultipleLocator(step) if step else round_numbers)
+    axis.set_major_formatter(lambda value, _: units.short(value, unit))
 
 
 def _legend(axes: Axes, drawn: int, *, below: bool) -> None:
@@ -241,15 +276,11 @@ def _legend(axes: Axes, drawn: int, *, below: bool) -> None:
 
 
 def _bars(chart: Chart, axes: Axes, lines: Sequence[Line]) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     shown = sorted(lines, key=lambda line: float(line.series.values[-1]))[-MAX_LANES:]
     values = [float(line.series.values[-1]) for line in shown]
-    colours = [units.colour(value, chart.thresholds) or COLOURS[0] for value in values]
-    axes.barh(range(len(shown)), values, color=[MEANINGS.get(one, one) for one in colours])
+    axes.barh(range(len(shown)), values, color=[_meant(chart, value) for value in values])
     _lanes(axes, [line.name for line in shown])
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=not chart.unit))
-    axes.xaxis.set_major_formatter(lambda value, _: units.short(value, chart.unit))
+    _ticks(axes.xaxis, chart.unit, counted=not chart.unit)
 
 
 def _timeline(chart: Chart, axes: Axes, lines: Sequence[Line]) -> None:
@@ -261,12 +292,23 @@ def _timeline(chart: Chart, axes: Axes, lines: Sequence[Line]) -> None:
             _spans(chart, axes, line, names.index(line.name), states)
     _lanes(axes, names)
     axes.invert_yaxis()  # the first on top
-    if states:
-        for number, state in enumerate(states[:MAX_LEGEND]):
-            axes.plot(
-                [], [], color=COLOURS[number % len(COLOURS)], lw=5, label=printable(state, 40)
-            )
-        _legend(axes, len(states), below=chart.width < 6)
+    colours = [COLOURS[number % len(COLOURS)] for number in range(len(states))]
+    told = {printable(state, 40): colour for state, colour in zip(states, colours, strict=True)}
+    for name, colour in list((told or _told(chart, lines)).items())[:MAX_LEGEND]:
+        axes.plot([], [], color=colour, lw=5, label=name)
+    _legend(axes, len(states), below=chart.width < 6)
+
+
+def _told(chart: Chart, lines: Sequence[Line]) -> dict[str, str]:
+    """The values that the lanes tell, in words, with their colours."""
+    values = sorted({float(value) for line in lines for value in line.series.values})
+    return {units.short(value, chart.unit): _meant(chart, value) for value in values}
+
+
+def _meant(chart: Chart, value: float) -> str:
+    """The colour of a value by the thresholds."""
+    meaning = units.colour(value, chart.thresholds)
+    return MEANINGS[meaning] if meaning else COLOURS[0]
 
 
 def _spans(chart: Chart, axes: Axes, line: Line, lane: int, states: Sequence[str]) -> None:
@@ -277,8 +319,7 @@ def _spans(chart: Chart, axes: Axes, line: Line, lane: int, states: Sequence[str
         if chart.state:
             colour = COLOURS[states.index(line.series.labels.get(chart.state, "")) % len(COLOURS)]
         else:
-            meaning = units.colour(float(values[part[0]]), chart.thresholds)
-            colour = MEANINGS.get(meaning, COLOURS[0])
+            colour = _meant(chart, float(values[part[0]]))
         begun, ended = times[part[0]], times[part[-1]] + step
         axes.barh(lane, (ended - begun) / _DAY, left=begun / _DAY, height=0.8, color=colour, lw=0)
 

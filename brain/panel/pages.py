@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from markupsafe import Markup, escape
 from ...jobs.actions import State
 from ...jobs.text import printable
 from .. import wording
+from .addresses import charts_of, reaching
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STYLE = (_TEMPLATES / "style.html").read_text(encoding="utf-8")
@@ -44,7 +46,7 @@ _pages = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_pages.globals.update(style=_STYLE, States=State)
+_pages.globals.update(style=_STYLE, States=State, charts_of=charts_of, reaching=reaching)
 _pages.filters.update(
     printable=printable,
     when=wording.when,
@@ -54,6 +56,11 @@ _pages.filters.update(
     marked=marked,
     ending=wording.ending,
 )
+
+
+def error_page(status: int, message: str) -> str:
+    """What went wrong, for who looks at the panel."""
+    return render("error.html", now=time.time(), status=status, message=message)
 
 
 def new_router() -> APIRouter:

@@ -7,6 +7,8 @@ forgery, as OWASP's cheat sheet of that name asks for), beside the cookie's Same
 from __future__ import annotations
 
 import hmac
+import logging
+import math
 import secrets
 import threading
 from collections import OrderedDict
@@ -22,12 +24,14 @@ from ...jobs.text import printable
 from ..api.access import HereBrain
 from ..api.errors import ApiError
 from . import pages
+from .attempts import Attempts
 
 COOKIE = "jobmend_session"
 SECONDS = 12 * 3600.0  # a session lasts a long shift
 MAX_SESSIONS = 100  # the oldest go first
 MAX_FIELDS = 50
 
+log = logging.getLogger(__name__)
 router = pages.new_router()
 
 
@@ -47,6 +51,7 @@ class Sessions:
         """None yet."""
         self._lock = threading.Lock()
         self._open: OrderedDict[str, Session] = OrderedDict()
+        self.attempts = Attempts()
 
     def begin(self, who: str, now: float) -> str:
         """Open a session; the secret that its cookie carries."""
@@ -126,12 +131,20 @@ def login_page(brain: HereBrain, session: HereSession) -> str:
 @router.post("/login")
 def login(request: Request, brain: HereBrain, sessions: HereSessions, form: HereForm) -> Response:
     """Open a session for whoever knows the operator's token."""
+    address, now = request.client.host if request.client else "", brain.clock()
+    if seconds := math.ceil(sessions.attempts.wait(address, now)):
+        raise ApiError(
+            429, "too_many_attempts", f"too many wrong tokens; try again in {seconds} s",
+            headers={"Retry-After": str(seconds)},
+        )  # fmt: skip
     given = form.get("token", "").strip().encode("utf-8", "replace")
     if not hmac.compare_digest(given, brain.tokens.operator.encode()):
-        page = pages.render("login.html", now=brain.clock(), session=None, wrong=True)
+        sessions.attempts.note(address, now)
+        log.warning("a wrong token was given at /login from %s", printable(address, 60))
+        page = pages.render("login.html", now=now, session=None, wrong=True)
         return HTMLResponse(page, status_code=401)
     name = printable(form.get("name", ""), 100).strip()
-    secret = sessions.begin(f"operator {name}" if name else "operator", brain.clock())
+    secret = sessions.begin(f"operator {name}" if name else "operator", now)
     answer = RedirectResponse("/vetting", status_code=303)
     answer.set_cookie(
         COOKIE,

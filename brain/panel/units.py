@@ -8,6 +8,9 @@ from collections.abc import Callable, Sequence
 from .. import wording
 from ..dashboards.chart import Threshold, Unit
 
+MOST_TICKS = 5
+_ROUND_SECONDS = (10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200)
+
 
 def short(value: float, unit: Unit) -> str:
     """A number with its unit, such as ``12 %`` or ``1.5 GiB``; a dash for what is no number."""
@@ -17,14 +20,32 @@ def short(value: float, unit: Unit) -> str:
 
 
 def colour(value: float, thresholds: Sequence[Threshold]) -> str:
-    """What a number means by the thresholds; empty where they say nothing of it."""
+    """What a number means by the thresholds; empty where there are none."""
+    if not thresholds:
+        return ""
     reached = [one for one in thresholds if value >= one.value]
     if reached:
         return max(reached, key=lambda one: one.value).meaning
-    lowest = min(thresholds, key=lambda one: one.value, default=None)
-    if lowest is None:
-        return ""
-    return "good" if lowest.meaning == "bad" else ""
+    lowest = min(thresholds, key=lambda one: one.value)
+    return "bad" if lowest.meaning == "good" else "good"
+
+
+def step(reach: float, unit: Unit) -> float | None:
+    """How far apart the ticks of an axis stand that reaches that far; None: any round number.
+
+    Bytes are counted in powers of two, seconds in minutes, hours and days.
+    """
+    least = reach / MOST_TICKS
+    if unit in ("bytes", "bytes/s"):
+        return _power_of_two(max(least, 1.0))
+    if unit == "seconds" and least > _ROUND_SECONDS[0]:
+        days = _power_of_two(max(least / 86400, 1.0)) * 86400
+        return next((one for one in _ROUND_SECONDS if one >= least), days)
+    return None
+
+
+def _power_of_two(least: float) -> float:
+    return 2.0 ** math.ceil(math.log2(least))
 
 
 def _plain(value: float) -> str:

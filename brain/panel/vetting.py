@@ -61,6 +61,7 @@ def item_page(subject: Subject, id: Id, brain: HereBrain, session: HereSession) 
         item=item,
         evidence=evidence,
         jobs=jobs,
+        links=bool(brain.config.server.prometheus),
         words=words,
         within=[one for one in within if not one.is_period] if item.is_period else [],
         rows=ROWS,

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...jobs.windows import TraceWindow
-from .promql import PromClient, Series, one_of, quoted
+from ..promql_text import one_of, quoted
+from .promql import PromClient, Series
 from .rebuilding import NAMES, Grid, Gridded, Numbers, rebuild
 
 STEPS = 32  # of a window, as an agent cuts it

@@ -23,7 +23,6 @@ _ERROR_BYTES = 64 << 10
 _UNFIT = (ValueError, LookupError, TypeError, AttributeError, RecursionError)  # what is no answer
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _BARE_INFINITY = re.compile(rb"\+?(-?)Inf\b")
-_REGEX_SIGNS = re.compile(r"([\\.+*?()|\[\]{}^$])")
 
 
 class PromError(Exception):
@@ -41,26 +40,6 @@ class Series:
     labels: Mapping[str, str]
     times: NDArray[np.float64]
     values: NDArray[np.float64]
-
-
-def quoted(text: str) -> str:
-    """``text`` as a string of PromQL, quotes around it; no text ends it or begins another."""
-    # The escapes of JSON are a part of Go's, which PromQL has.
-    return json.dumps(text.encode("utf-8", "replace").decode(), ensure_ascii=False)
-
-
-def one_of(values: Iterable[str]) -> str:
-    """A quoted regular expression (RE2) that matches exactly these values, for ``=~``."""
-    return quoted("|".join(_REGEX_SIGNS.sub(r"\\\1", value) for value in values))
-
-
-def selector(name: str, labels: Mapping[str, str] | None = None) -> str:
-    """``name{label="value",…}`` with every value escaped; ValueError where a name is none."""
-    for label in (name.replace(":", "_"), *(labels or {})):
-        if not _LABEL.fullmatch(label):
-            raise ValueError(f"{printable(label)!r} is no name of a metric or label")
-    matchers = ",".join(f"{label}={quoted(value)}" for label, value in (labels or {}).items())
-    return f"{name}{{{matchers}}}" if matchers else name
 
 
 class PromClient:

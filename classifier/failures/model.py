@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 import numpy as np
 
 from .. import artifact
+from ..parameters import Parametrised
 from .arms import catalogue
 from .arms.arm import Arm, Floats
 from .calibrated import FOLDS, CalibratedArm
@@ -66,7 +67,7 @@ class About:
     contest: Sequence[Mapping[str, Any]] = ()  # a row an arm, as Comparison.table() has it
 
 
-class FailureClassifier:
+class FailureClassifier(Parametrised):
     """Answers what to do about failed tasks, or that a person should."""
 
     def __init__(
@@ -109,8 +110,7 @@ class FailureClassifier:
 
     def get_params(self) -> dict[str, Any]:
         """What it was made with, by name; JSON values."""
-        kept = {name: value for name, value in vars(self).items() if not name.endswith("_")}
-        return {**kept, "arms": list(self.arms), "costs": self.costs.to_dict()}
+        return {**super().get_params(), "costs": self.costs.to_dict()}
 
     def fit(self, history: History, tell: Tell = lambda what, done, total: None) -> Self:
         """Learn from a history; ValueError says what it lacks. ``tell`` hears of the progress."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
 import torch
 
 SHARE = 0.5  # of the free memory that a batch may take: estimates are rough, others are there
@@ -30,10 +30,10 @@ def choose(name: str) -> torch.device:
 
 
 def free_bytes(device: torch.device) -> int:
-    """Memory that nobody uses on the device."""
+    """Memory that can be had on the device; of main memory also what only caches files."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return int(psutil.virtual_memory().available)
 
 
 def fitting(wanted: int, bytes_each: int, free: int) -> int:

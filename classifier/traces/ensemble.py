@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..parameters import Parametrised
 from .estimator import (
     SHAPE,
     Progress,
@@ -50,7 +51,7 @@ class Piece:
         return present(self.mask)
 
 
-class AutoEncoder:
+class AutoEncoder(Parametrised):
     """Learns to put windows together again; the score is the mean squared error of that.
 
     ``members`` networks that differ in their seed are trained at once, and their errors averaged
@@ -92,9 +93,10 @@ class AutoEncoder:
         if min(members, batch, patience) < 1 or epochs < 0:
             raise ValueError("members, batch and patience are at least 1, epochs at least 0")
 
-    def get_params(self) -> dict[str, Any]:
-        """The parameters it was made with, by name."""
-        return {name: value for name, value in vars(self).items() if not name.endswith("_")}
+    @property
+    def together(self) -> bool:
+        """With the graph layer."""
+        return self.graph
 
     def fit(
         self,

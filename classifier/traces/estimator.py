@@ -28,6 +28,10 @@ class Estimator(Protocol):
 
     explains: ClassVar[bool]  # whether errors() is known
 
+    @property
+    def together(self) -> bool:
+        """Whether what the threads of a window did is read together, not each by itself."""
+
     def fit(
         self,
         values: Floats,

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...jobs.sealing import MAX_MODEL_BYTES, seal
+from ...jobs.windows import WindowLength
 from .ensemble import AutoEncoder
 from .estimator import Estimator, UnfittedError
 from .forest import IsolationForest
@@ -40,7 +41,7 @@ class Exportable:
 
     estimator: Estimator
     scaling: Scaling
-    steps: int
+    length: WindowLength  # of the windows it reads
     features: tuple[str, ...]
     calibrated: Mapping[str, NDArray[np.float64]]
     name: str = ""
@@ -54,7 +55,7 @@ def of_trace_model(model: TraceModel) -> Exportable:
     return Exportable(
         estimator=model.model_,
         scaling=model.scaling_,
-        steps=model.steps_,
+        length=model.length,
         features=model.features_,
         calibrated=model.calibration_.newest(),
         name=model.reconstruction,
@@ -64,13 +65,14 @@ def of_trace_model(model: TraceModel) -> Exportable:
 
 def export(model: Exportable, key: bytes) -> bytes:
     """The sealed archive; ValueError for a model that nodes cannot execute or that is too large."""
-    program = program_of(model.estimator, model.steps, len(model.features))
+    program = program_of(model.estimator, model.length.steps, len(model.features))
     kinds = sorted(model.calibrated)
     if "" not in kinds:
         raise ValueError('the calibration lacks "", the scores of all types together')
     header = {
         "model": model.name,
-        "steps": model.steps,
+        "steps": model.length.steps,
+        "step_seconds": model.length.step_seconds,
         "features": list(model.features),
         "layers": program.layers,
         "head": program.head,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..parameters import Parametrised
 from .estimator import (
     SHAPE,
     Progress,
@@ -25,7 +26,7 @@ EULER = 0.5772156649015329
 CHUNK = 1 << 14  # rows walked through the trees at once
 
 
-class IsolationForest:
+class IsolationForest(Parametrised):
     """Liu, Ting and Zhou (2008); scikit-learn grows the trees, numpy walks them.
 
     The score is ``2^(-depth / c)``, with the mean depth of a row over trees and the mean depth
@@ -33,16 +34,13 @@ class IsolationForest:
     """
 
     explains: ClassVar[bool] = False
+    together: ClassVar[bool] = False
 
     def __init__(self, *, trees: int = 100, seed: int = 0) -> None:
         """Keep the parameters."""
         self.trees, self.seed = trees, seed
         self.shape_ = (0, 0)
         self.learned_: dict[str, NDArray[Any]] = {}
-
-    def get_params(self) -> dict[str, Any]:
-        """The parameters it was made with, by name."""
-        return {"trees": self.trees, "seed": self.seed}
 
     def fit(
         self,

@@ -8,35 +8,39 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from ...jobs.windows import TraceWindow
+from ...jobs.windows import TraceWindow, WindowLength
 from .. import artifact
+from ..parameters import Parametrised
 from . import kinds
 from .conformal import Calibration, Cell
 from .estimator import Estimator, Progress, Scores, UnfittedError
 from .explaining import Explanation
 from .explaining import explain as explanation_of
 from .normalise import Floats, Mask, Scaling
-from .samples import Samples, check_shape, stack
+from .samples import Samples, apart, by_width, check_length, check_shape, stack
 from .tracks import Track, tracks_of
 
 KIND = "traces"
-VERSION = 2
+VERSION = 3
 MIN_SAMPLES = 16
 MIN_RUNS = 3  # one to train on, one to stop by, one to calibrate on
+_COPIES = 6  # of the windows that training holds at its peak
 _LEARNED = "learned."  # before the names of the estimator's tensors
 
 
-class TraceModel:
+class TraceModel(Parametrised):
     """A model of what healthy threads do, with its scaling and its calibration.
 
     ``reconstruction`` is one of :data:`.kinds.NAMES`; ``options`` go to that model.
@@ -58,14 +62,16 @@ class TraceModel:
         self.members = members
         self.options = dict(options or {})
         self.steps_ = 0
+        self.step_seconds_ = 0.0
         self.features_: tuple[str, ...] = ()
         self.scaling_: Scaling | None = None
         self.model_: Estimator = self._made()
         self.calibration_ = Calibration.empty()
 
-    def get_params(self) -> dict[str, Any]:
-        """The parameters it was made with, by name."""
-        return {name: value for name, value in vars(self).items() if not name.endswith("_")}
+    @property
+    def length(self) -> WindowLength:
+        """Of the windows it reads: those it learned from."""
+        return WindowLength(self.steps_, self.step_seconds_)
 
     def fit(
         self,
@@ -77,12 +83,15 @@ class TraceModel:
 
         Runs are split: three fifths train, one fifth stops the training, one fifth calibrates.
         ``types`` has the type of each run's job, for comparison among their like. ValueError
-        where there are too few samples or runs, or windows differ in shape.
+        where there are too few samples or runs, or windows differ in features or length.
         """
         if not windows:
             raise ValueError("no windows: collect windows of healthy runs before training")
         self.steps_, self.features_ = windows[0].steps, windows[0].features
-        samples = stack(windows, self.steps_, self.features_)
+        self.step_seconds_ = statistics.median(window.step_seconds for window in windows)
+        for window in windows:
+            self.check(window)
+        samples = self._stacked(windows)
         samples = samples.of(samples.owners[samples.usable])
         runs, count = samples.runs, int(samples.usable.sum())
         if count < MIN_SAMPLES or len(runs) < MIN_RUNS:
@@ -98,6 +107,21 @@ class TraceModel:
         self.model_ = self._made().fit(*inputs, validation=held, progress=progress)
         self.calibration_ = self._calibrated(windows, set(order[:fifth]), types)
         return self
+
+    def _stacked(self, windows: Sequence[TraceWindow]) -> Samples:
+        """What to learn from; ValueError where nodes side by side would not fit into memory."""
+        if not self.model_.together:
+            return apart(windows, self.steps_, self.features_)
+        widest = max(len(window.threads) for window in windows)
+        needed = _COPIES * 4 * len(windows) * widest * self.steps_ * len(self.features_)
+        free = psutil.virtual_memory().available
+        if needed > free:
+            raise ValueError(
+                f"{len(windows)} windows of up to {widest} threads side by side take "
+                f"{needed >> 20} MiB to learn from, {free >> 20} MiB are free; "
+                "use a model without the graph layer"
+            )
+        return stack(windows, self.steps_, self.features_)
 
     def _calibrated(
         self, windows: Sequence[TraceWindow], runs: set[str], types: Mapping[str, str] | None
@@ -126,7 +150,7 @@ class TraceModel:
     def _window(self, window: TraceWindow) -> tuple[Floats, Mask]:
         if self.scaling_ is None:
             raise UnfittedError
-        check_shape(window, self.steps_, self.features_)
+        self.check(window)
         return self._inputs(stack([window], self.steps_, self.features_))
 
     def score_samples(self, window: TraceWindow) -> Scores:
@@ -149,19 +173,31 @@ class TraceModel:
     ) -> list[Cell]:
         """How odd each run is on each node, by its newest windows among these, together.
 
-        ValueError where a window has another shape than those the model was trained on.
+        ValueError where a window is not of the features and length the model was trained on.
         """
         if not windows:
             return []
         return self.calibration_.judge(self._tracks(windows), types)
 
     def check(self, window: TraceWindow) -> None:
-        """ValueError where the model does not read windows of this shape."""
+        """ValueError where the model does not read windows of these features or this length."""
         check_shape(window, self.steps_, self.features_)
+        check_length(window, self.length)
 
     def _tracks(self, windows: Sequence[TraceWindow]) -> list[Track]:
-        samples = stack(windows, self.steps_, self.features_)
-        return tracks_of(windows, self.model_.score_samples(*self._inputs(samples)))
+        for window in windows:
+            self.check(window)
+        return tracks_of(windows, self._scored(windows))
+
+    def _scored(self, windows: Sequence[TraceWindow]) -> list[Scores]:
+        """``[threads]`` of each window."""
+        found = [np.zeros(0)] * len(windows)
+        for places in by_width(windows):
+            samples = stack([windows[place] for place in places], self.steps_, self.features_)
+            rows = self.model_.score_samples(*self._inputs(samples))
+            for place, row in zip(places, rows, strict=True):
+                found[place] = row
+        return found
 
     def run_p_values(
         self, window: TraceWindow, types: Mapping[str, str] | None = None
@@ -193,13 +229,21 @@ class TraceModel:
         return explanation_of(errors, threads, self.features_)
 
     def save(self, directory: Path) -> None:
-        """Write the model into ``directory``, replacing an older one there."""
+        """Write the model into ``directory``, replacing an older one there.
+
+        ArtifactError where it is larger than what is read back.
+        """
+        artifact.write(directory, KIND, VERSION, self.files())
+
+    def files(self) -> dict[str, bytes]:
+        """What is saved of it, by file name."""
         if self.scaling_ is None:
             raise UnfittedError
         about = {
             "parameters": self.get_params(),
             "model": self.model_.get_params(),
             "steps": self.steps_,
+            "step_seconds": self.step_seconds_,
             "features": self.features_,
             "calibration": self.calibration_.params(),
         }
@@ -209,13 +253,12 @@ class TraceModel:
             "scaling.scale": self.scaling_.scale,
             **self.calibration_.tensors(),
         }
-        files = {
+        return {
             "learned.json": json.dumps(about).encode(),
             "tensors.safetensors": save_tensors(
                 {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
             ),
         }
-        artifact.write(directory, KIND, VERSION, files)
 
     @classmethod
     def load(cls, directory: Path) -> TraceModel:
@@ -225,6 +268,7 @@ class TraceModel:
             about = json.loads(files["learned.json"])
             model = cls(**about["parameters"])
             model.steps_, model.features_ = int(about["steps"]), tuple(about["features"])
+            model.step_seconds_ = float(about["step_seconds"])
             tensors = load_tensors(files["tensors.safetensors"])
             model._take(about["model"], tensors)
             model.calibration_ = Calibration.from_tensors(about["calibration"], tensors)

@@ -97,6 +97,13 @@ class Known:
             p[rows] = _both(known, np.stack([scores[rows], distances[rows]]))
         return np.where(np.isfinite(scores), p, 1.0)
 
+    def compared(self, kinds: Sequence[str]) -> Numbers:
+        """``[windows]``: with how many calibration windows each is compared."""
+        found = np.zeros(len(kinds))
+        for rows, usual in self._references(kinds):
+            found[rows] = usual.sum()
+        return found
+
     def odd(self, scores: Numbers, kinds: Sequence[str]) -> Numbers:
         """``[windows]``: p-values of the scores alone; 1 where there is none."""
         p = np.ones(len(scores))

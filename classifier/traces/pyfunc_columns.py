@@ -28,5 +28,6 @@ def usual_window(model: TraceModel) -> str:
     if model.scaling_ is None:
         return ""
     values = array("f", model.scaling_.median.astype("float32").tolist() * model.steps_)
-    window = TraceWindow("example", 0.0, 1.0, (0,), ("example",), values, model.features_)
+    step = model.step_seconds_
+    window = TraceWindow("example", 0.0, step, (0,), ("example",), values, model.features_)
     return json.dumps(window_body(window))

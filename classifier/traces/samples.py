@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...jobs.windows import TraceWindow
+from ...jobs.windows import TraceWindow, WindowLength
 from .normalise import Floats, Mask
+
+AT_ONCE = 1 << 22  # numbers of windows that are scored together
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,15 @@ def values_of(window: TraceWindow) -> Floats:
     return np.frombuffer(window.values, dtype=np.float32).reshape(window.shape)
 
 
+def check_length(window: TraceWindow, length: WindowLength) -> None:
+    """ValueError where the window has other steps, or longer or shorter ones, than the model."""
+    if not window.length.same(length):
+        raise ValueError(
+            f"window {window.key}: {window.length}, the model reads {length}; set [sample] "
+            "period_seconds and [window] steps of all agents alike, or train anew on such windows"
+        )
+
+
 def check_shape(window: TraceWindow, steps: int, features: tuple[str, ...]) -> None:
     """ValueError where the window has other steps or features than the model."""
     if window.steps != steps:
@@ -80,3 +92,30 @@ def stack(windows: Sequence[TraceWindow], steps: int, features: tuple[str, ...])
         values[row, : len(window.threads)] = values_of(window)
         owners[row, : len(window.threads)] = window.owners
     return Samples(values, owners)
+
+
+def apart(windows: Sequence[TraceWindow], steps: int, features: tuple[str, ...]) -> Samples:
+    """Each owned thread as a window of its own; ValueError for another shape.
+
+    Nothing is filled up: jobs of one thread take no more memory beside jobs of hundreds.
+    """
+    values, owners = [np.empty((0, steps, len(features)), np.float32)], []
+    for window in windows:
+        check_shape(window, steps, features)
+        owned = [place for place, owner in enumerate(window.owners) if owner is not None]
+        values.append(values_of(window)[owned])
+        owners += [window.owners[place] for place in owned]
+    return Samples(np.concatenate(values)[:, None], np.array(owners, dtype=object)[:, None])
+
+
+def by_width(windows: Sequence[TraceWindow]) -> Iterator[list[int]]:
+    """The places of all windows, some at a time: of equal width, and AT_ONCE numbers or one."""
+
+    def width(place: int) -> int:
+        return len(windows[place].threads)
+
+    for _, group in groupby(sorted(range(len(windows)), key=width), key=width):
+        places = list(group)
+        size = max(1, AT_ONCE // len(windows[places[0]].values))
+        for begin in range(0, len(places), size):
+            yield places[begin : begin + size]

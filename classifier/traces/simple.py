@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from ..parameters import Parametrised
 from .estimator import (
     SHAPE,
     Progress,
@@ -23,13 +24,14 @@ from .estimator import (
 from .normalise import Floats, Mask
 
 
-class Simple:
+class Simple(Parametrised):
     """What models of single threads share: rows of numbers in, rows put together again out.
 
     A subclass learns from rows, 0 where not measured, and says for a row what it takes it for.
     """
 
     explains: ClassVar[bool] = True
+    together: ClassVar[bool] = False
 
     def __init__(self) -> None:
         """Know nothing yet."""
@@ -55,10 +57,6 @@ class Simple:
     def reconstruct(self, rows: Floats, mask: Mask) -> Floats:
         """``[rows, inputs]``: what the model takes them for."""
         raise NotImplementedError
-
-    def get_params(self) -> dict[str, Any]:
-        """The parameters it was made with, by name."""
-        return {name: value for name, value in vars(self).items() if not name.endswith("_")}
 
     def fit(
         self,

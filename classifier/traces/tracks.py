@@ -33,8 +33,8 @@ class Track:
         return persistence.statistic(self.scores[-depth:])
 
 
-def tracks_of(windows: Sequence[TraceWindow], scores: Scores) -> list[Track]:
-    """One track a run and node, of ``[windows, threads]``; ``windows`` may be in any order.
+def tracks_of(windows: Sequence[TraceWindow], scores: Iterable[Scores]) -> list[Track]:
+    """One track a run and node, of ``[threads]`` of each window; they may be in any order.
 
     Threads beyond those of a window are not looked at. A window that measured nothing of a run is
     none of its windows.

@@ -16,9 +16,6 @@ from .estimator import Progress, Scores
 from .model import KIND, VERSION, TraceModel
 from .novelty import Known
 from .profiles import profiles
-from .samples import stack
-
-_AT_ONCE = 1 << 22  # numbers of windows that are stacked at a time
 
 
 class WatchedTraceModel(TraceModel):
@@ -58,34 +55,33 @@ class WatchedTraceModel(TraceModel):
         return super()._calibrated(windows, runs, types)
 
     def reads(self, window: TraceWindow) -> bool:
-        """Has the window the shape of those learned from?"""
-        return (window.steps, window.features) == (self.steps_, self.features_)
+        """Has the window the features and the length of those learned from?"""
+        return window.features == self.features_ and window.length.same(self.length)
 
     def scores(self, windows: Sequence[TraceWindow]) -> Scores:
         """``[windows]``: how odd the oddest run of each is, by the mean over its threads.
 
-        NaN where nobody owns a thread, nothing was measured, or the shape is another.
+        NaN where nobody owns a thread, nothing was measured, or it reads no such windows.
         """
         found = np.full(len(windows), np.nan)
         readable = [place for place, window in enumerate(windows) if self.reads(window)]
-        widest = max((len(windows[place].threads) for place in readable), default=1)
-        size = max(1, _AT_ONCE // (widest * self.steps_ * len(self.features_) or 1))
-        for begin in range(0, len(readable), size):
-            places = readable[begin : begin + size]
-            part = [windows[place] for place in places]
-            samples = stack(part, self.steps_, self.features_)
-            rows = self.model_.score_samples(*self._inputs(samples))
-            found[places] = [_oddest(one, row) for one, row in zip(part, rows, strict=True)]
+        scored = self._scored([windows[place] for place in readable])
+        for place, row in zip(readable, scored, strict=True):
+            found[place] = _oddest(windows[place], row)
         return found
 
     def novelty(self, windows: Sequence[TraceWindow], kinds: Sequence[str]) -> Scores:
         """``[windows]``: p-values, small where a window is unlike all that was learned from.
 
-        ``kinds`` are the types of their jobs. 1 where the shape is another or nothing is known.
+        ``kinds`` are the types of their jobs. 1 where it reads no such windows or nothing is known.
         """
         if self.known_ is None:
             return np.ones(len(windows))
         return self.known_.unlike(profiles(windows, self.features_), self.scores(windows), kinds)
+
+    def compared(self, kinds: Sequence[str]) -> Scores:
+        """``[windows]``: with how many known ones a p-value of :meth:`novelty` compares each."""
+        return np.zeros(len(kinds)) if self.known_ is None else self.known_.compared(kinds)
 
     def oddity(self, windows: Sequence[TraceWindow], kinds: Sequence[str]) -> Scores:
         """``[windows]``: the same by the scores alone, which tell ailing windows."""
@@ -93,12 +89,9 @@ class WatchedTraceModel(TraceModel):
             return np.ones(len(windows))
         return self.known_.odd(self.scores(windows), kinds)
 
-    def save(self, directory: Path) -> None:
-        """Write the model into ``directory``, replacing an older one there."""
-        super().save(directory)
-        if self.known_ is not None:
-            files = artifact.read(directory, KIND, VERSION)
-            artifact.write(directory, KIND, VERSION, {**files, **self.known_.files()})
+    def files(self) -> dict[str, bytes]:
+        """What is saved of it, by file name."""
+        return super().files() | (self.known_.files() if self.known_ is not None else {})
 
     @classmethod
     def load(cls, directory: Path) -> Self:

@@ -12,6 +12,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .errors import WebConfigError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -24,14 +26,6 @@ PASSWORD_THREADS = 2  # requests that may wait for a password's check: one is ch
 log = logging.getLogger(__name__)
 
 _Stamp = tuple[int, int, int]  # of a file: modified (ns), inode, size
-
-
-class WebConfigError(ValueError):
-    """A web configuration that cannot be used; one sentence names the place and the cure."""
-
-
-class Busy(Exception):
-    """Too many passwords are being checked."""
 
 
 @dataclass(frozen=True)

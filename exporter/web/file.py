@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ...jobs.text import printable
-from .config import WebConfigError
+from .errors import WebConfigError
 
 # Values that a header may have; None: any. An empty one leaves the header out.
 HEADERS: Mapping[str, tuple[str, ...] | None] = {

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ..connection import Connection
 from ..routes import Site
-from .config import WebConfigError
 from .connection import TlsConnection, plain_name
+from .errors import WebConfigError
 from .file import TlsFile
 
 # Words of exporter-toolkit, which are Go's (https://pkg.go.dev/crypto/tls), and Python's for them.

@@ -15,7 +15,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 
-from .config import Busy, WebConfigError
+from .errors import Busy, WebConfigError
 from .file import cost_of
 
 MAX_BYTES = 72  # of a password; bcrypt does not look at more

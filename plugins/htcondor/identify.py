@@ -13,14 +13,13 @@ attributes"; the old syntax of ClassAds (``Name = value`` on a line) of .job.ad.
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import stat
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..layout import Identity, Unidentified
-from ..processes import pids_below, read_process, real_uid
+from ..processes import pids_below, read_process, real_uid, user_name
 from .runs import ordinal, run_name
 
 JOB_AD, SLOT = b"_CONDOR_JOB_AD", b"_CONDOR_SLOT"
@@ -186,14 +185,7 @@ def parse_ad(data: bytes, uid: int | None) -> Identity | None:
     return Identity(
         job_id=f"{numbers[b'ClusterId']}.{numbers[b'ProcId']}",
         run=run_name(global_id[1].decode("ascii", "replace"), execution),
-        user="" if uid is None else _user_name(uid),
+        user="" if uid is None else user_name(uid),
         uid=uid,
         started=float(start) or None,
     )
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)

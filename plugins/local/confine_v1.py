@@ -11,6 +11,7 @@ from .confinement import (
     Limits,
     kill_all,
     make_job_directory,
+    parse_oom_kills,
     read_pids,
     remove_job_directory,
     send_signal,
@@ -99,12 +100,6 @@ class CgroupV1:
             kill_all(self.pids)
         for directory in self._directories.values():
             remove_job_directory(directory)
-
-
-def parse_oom_kills(text: str) -> int:
-    """``oom_kill`` of ``memory.oom_control``; kernels before 4.13 do not tell it."""
-    counts = dict(line.split() for line in text.splitlines())
-    return int(counts.get("oom_kill", 0))
 
 
 def _limit_memory(directory: Path, limit: int) -> None:

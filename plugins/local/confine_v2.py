@@ -7,7 +7,14 @@ import errno
 import os
 from pathlib import Path
 
-from .confinement import Limits, kill_all, make_job_directory, read_pids, remove_job_directory
+from .confinement import (
+    Limits,
+    kill_all,
+    make_job_directory,
+    parse_oom_kills,
+    read_pids,
+    remove_job_directory,
+)
 
 CONTROLLERS = ("cpu", "memory", "cpuset", "io", "pids")
 RUNNER = "jobmend_runner"
@@ -98,12 +105,6 @@ def own_cgroup(proc_root: Path = Path("/proc")) -> str:
     except OSError:
         return "/"
     return next((line[3:] for line in text.splitlines() if line.startswith("0::")), "/")
-
-
-def parse_oom_kills(text: str) -> int:
-    """``oom_kill`` of ``memory.events``."""
-    counts = dict(line.split() for line in text.splitlines())
-    return int(counts.get("oom_kill", 0))
 
 
 def _delegated(own: str) -> str:

@@ -86,6 +86,12 @@ def read_pids(directory: Path) -> list[int]:
         return []
 
 
+def parse_oom_kills(text: str) -> int:
+    """``oom_kill`` of ``memory.events``, or of v1's ``memory.oom_control``: absent before 4.13."""
+    counts = dict(line.split() for line in text.splitlines())
+    return int(counts.get("oom_kill", 0))
+
+
 def make_job_directory(directory: Path) -> None:
     """Make a job's cgroup and the one above it, which an ending job may just have removed."""
     for _ in range(20):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...jobs.exits import Exit, ExitKind, posix_exit
+from ...jobs.text import printable
 from .job import Ending, JobState
 
 SOURCE = "local"
@@ -38,6 +39,14 @@ def local_exit(ending: Ending) -> Exit:
     if kind is not None:
         return Exit(SOURCE, kind, code, signal, ending.state.value, reason)
     return posix_exit(code, signal, source=SOURCE, state=ending.state.value, reason=reason)
+
+
+def complaint(ending: Ending) -> str:
+    """Why a job did not end by itself, for who sees its exit code alone; empty where it did."""
+    told = local_exit(ending)
+    if told.kind not in SHELL_CODES:
+        return ""
+    return printable(told.describe() + (f": {told.reason}" if told.reason else ""), 400)
 
 
 def shell_code(ending: Ending) -> int:

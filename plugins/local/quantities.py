@@ -18,6 +18,14 @@ def parse_size(text: str) -> int:
     return size
 
 
+def show_size(size: int) -> str:
+    """Bytes in the largest unit that leaves no rest: ``300M``, ``2G``, ``1001 bytes``."""
+    letter, unit = next(
+        (letter, unit) for letter, unit in reversed(UNITS.items()) if size % unit == 0
+    )
+    return f"{size // unit}{letter}" if letter else f"{size} bytes"
+
+
 def parse_time(text: str) -> float:
     """Seconds of ``90``, ``5:00`` or ``1:30:00``; ValueError when it is no time above 0."""
     match = _TIME.fullmatch(text)

@@ -12,7 +12,6 @@ import math
 import sqlite3
 import time
 from pathlib import Path
-from types import TracebackType
 
 from ...jobs.identity import Run
 from .job import Ending, Job, JobState
@@ -69,12 +68,7 @@ class Queue:
         """Use the queue."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the file."""
         self._base.close()
 

@@ -16,6 +16,7 @@ from ..scheduler import Nodes, Refused, SchedulerError, Step, call
 from .events import event_of
 from .job import Job
 from .mend import mend
+from .quantities import show_size
 from .queue import SCHEDULER, Queue
 from .settings import read_settings
 from .ulid import is_ulid, new_ulid
@@ -85,7 +86,7 @@ class LocalScheduler:
         options, words = [f"--token={new_ulid()}"], [f"run {record.run.key} again"]
         if action.memory_bytes:
             options.append(f"--memory={action.memory_bytes}")
-            words.append(f"with {action.memory_bytes} bytes of memory")
+            words.append(f"with {show_size(action.memory_bytes)} of memory")
         if action.walltime_seconds:
             options.append(f"--time={action.walltime_seconds:.0f}")
             words.append(f"for {action.walltime_seconds:.0f} s")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...jobs.identity import Run
 from .events import run_of
-from .exits import shell_code
+from .exits import complaint, shell_code
 from .job import Job
 from .mend import mend
 from .queue import Queue
@@ -67,7 +67,10 @@ def run(
         job = queue.add(_fit(spec, settings), user=_user())
         _supervise_here(settings, job)
         mend(queue, settings)
-        return shell_code(queue.get(job.run).ending)
+        ended = queue.get(job.run)
+    if words := complaint(ended.ending):
+        print(f"jobmend: job {ended.job_id}: {words}", file=sys.stderr)
+    return shell_code(ended.ending)
 
 
 def resubmit(

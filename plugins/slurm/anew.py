@@ -13,14 +13,11 @@ from collections.abc import Mapping, Sequence
 from ...jobs.actions import Action
 from ...jobs.identity import Run
 from ...jobs.text import printable
-from ..scheduler import Refused, SchedulerError, Step, call
+from .. import splitting_command
+from ..scheduler import Refused, SchedulerError, Step
 from .changes import Changes
 from .standing import look
 
-SECONDS = 300.0  # for the site's command
-MAX_PARTS = 1000
-
-_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}\$?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _JOB_ID = re.compile(r"[0-9]{1,10}")
 
@@ -42,13 +39,11 @@ def plan(
     if not command:
         raise Refused(_without_command(action, variables))
     parts = action.splitting or 1
-    if not 0 < parts <= MAX_PARTS:
-        raise Refused(f"{parts} is no number of parts from 1 to {MAX_PARTS}")
     assignments = (*variables, *changes.environment())
     prefix = ("env", *assignments) if assignments else ()
     return [
         Step(
-            (*prefix, *_filled(command, address, parts, user)),
+            (*prefix, *splitting_command.filled(command, address, parts, user)),
             _purpose(address, parts, action),
             repeats=run,
         )
@@ -83,19 +78,6 @@ def _variables(word: str, data_access: Mapping[str, Mapping[str, str]]) -> tuple
     return tuple(f"{name}={value}" for name, value in data_access[word].items())
 
 
-def _filled(command: Sequence[str], address: str, parts: int, user: str) -> tuple[str, ...]:
-    if not _USER.fullmatch(user):
-        raise Refused(f"job {address}: {printable(user)!r} is no name of a user")
-    values = {"{address}": address, "{splitting}": str(parts), "{user}": user}
-    return tuple(_replaced(word, values) for word in command)
-
-
-def _replaced(word: str, values: Mapping[str, str]) -> str:
-    for place, value in values.items():  # no value holds a brace
-        word = word.replace(place, value)
-    return word
-
-
 def _purpose(address: str, parts: int, action: Action) -> str:
     access = f" with {printable(action.data_access)}" if action.data_access else ""
     how = f"in {parts} parts" if parts > 1 else "again"
@@ -108,23 +90,12 @@ def submit(step: Step, cluster: str, env: dict[str, str], *, sluids: bool) -> tu
     The command prints their job ids, one a line. SchedulerError where it prints anything else,
     or the controller does not know them.
     """
-    printed = call(step.argv, timeout=SECONDS, env=env).split()
-    bad = [word for word in printed if not _JOB_ID.fullmatch(word)]
-    if bad or not printed or len(printed) > MAX_PARTS:
-        shown = printable(" ".join(bad)) or f"{len(printed)} words"
-        raise SchedulerError(
-            f"{_program(step)} printed {shown!r} where ids of new jobs are wanted, one a line:"
-            " look what it submitted"
-        )
+    printed = splitting_command.submit(step.argv, _JOB_ID, "12", env)
     known = {standing.address.partition("_")[0] for standing in look(printed, env).values()}
     missing = [job_id for job_id in printed if job_id not in known]
     if missing:
+        program = splitting_command.program(step.argv)
         raise SchedulerError(
-            f"{_program(step)} printed job {missing[0]}, which the controller does not know"
+            f"{program} printed job {missing[0]}, which the controller does not know"
         )
     return () if sluids else tuple(Run(cluster, "slurm", job_id, "0") for job_id in printed)
-
-
-def _program(step: Step) -> str:
-    words = step.argv[1:] if step.argv[0] == "env" else step.argv
-    return next(word for word in words if "=" not in word)

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from jobmend.agent.cgroups import Finder, Hierarchy, expand, find_jobs, hierarchies
+from jobmend.agent.cgroups import Finder, Hierarchy, expand, hierarchies
 from jobmend.plugins.layout import JobPath
 
 TREES = Path(__file__).parents[1] / "trees"
@@ -34,7 +34,7 @@ def test_hybrid_and_pure_v2() -> None:
 
 def test_a_job_is_the_sum_of_its_directories() -> None:
     root = TREES / "local_hybrid" / "cgroup"
-    ((job, sighting),) = find_jobs(hierarchies(str(root))).items()
+    ((job, sighting),) = Finder().find(hierarchies(str(root))).items()
     path = f"jobmend_test/job_7.{ULID}"
     assert job == JobPath("local", "7", ULID)
     assert sighting.cgroup == path
@@ -44,17 +44,17 @@ def test_a_job_is_the_sum_of_its_directories() -> None:
 
 
 def test_two_slurmd_below_two_slices_and_nothing_else() -> None:
-    jobs = find_jobs(hierarchies(str(TREES / "slurm_v2" / "cgroup")))
+    jobs = Finder().find(hierarchies(str(TREES / "slurm_v2" / "cgroup")))
     assert set(jobs) == {JobPath("slurm", "3385"), JobPath("slurm", "3386", node="n2")}
 
 
 def test_jobs_and_mounts_that_come_later_are_found(copy_tree: Callable[[str], Path]) -> None:
     root = copy_tree("empty") / "cgroup"
-    assert find_jobs(hierarchies(str(root))) == {}
+    assert Finder().find(hierarchies(str(root))) == {}
     (root / "system.slice/slurmstepd.scope/job_5").mkdir()
-    assert set(find_jobs(hierarchies(str(root)))) == {JobPath("slurm", "5")}
+    assert set(Finder().find(hierarchies(str(root)))) == {JobPath("slurm", "5")}
     shutil.rmtree(root / "system.slice")
-    assert find_jobs(hierarchies(str(root))) == {}
+    assert Finder().find(hierarchies(str(root))) == {}
 
 
 def test_a_slot_of_htcondor_is_its_slice_and_not_what_lies_beside_or_below(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_a_slot_of_htcondor_is_its_slice_and_not_what_lies_beside_or_below(tmp_p
     name = "_var_lib_condor_execute_slot1_1@h"
     (base / f"{name}.slice/{name}.scope/control").mkdir(parents=True)
     (base / f"{name}/sshd.slice/sshd.scope").mkdir(parents=True)
-    ((job, sighting),) = find_jobs(hierarchies(str(tmp_path))).items()
+    ((job, sighting),) = Finder().find(hierarchies(str(tmp_path))).items()
     assert job == JobPath("htcondor", "", slot="slot1_1@h")
     assert sighting.directories == {"unified": f"{base}/{name}.slice"}
 

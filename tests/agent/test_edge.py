@@ -28,12 +28,16 @@ from tests.agent.scorer.conftest import KEY, exportable
 STEPS = 4
 
 
+def exported(step_seconds: float) -> bytes:
+    return export(exportable("pca", steps=STEPS, step_seconds=step_seconds), KEY)
+
+
 @pytest.fixture
 def scored(config: Config, tmp_path: Path, copy_tree: Callable[[str], Path]) -> Config:
     """An agent with a model, on a node with one job."""
     (tmp_path / "key").write_bytes(KEY)
     model = tmp_path / "model.npz"
-    model.write_bytes(export(exportable("pca", steps=STEPS), KEY))
+    model.write_bytes(exported(config.sample.period_seconds))
     sample = dataclasses.replace(
         config.sample, cgroup_root=str(copy_tree("idle_allocation") / "cgroup")
     )
@@ -75,6 +79,29 @@ def test_the_score_is_on_the_page_in_the_standing_and_in_the_end(scored: Config)
         until(lambda: any(isinstance(one, TraceWindow) for one in spooled(scored)))
     finally:
         daemon.close()
+
+
+def test_a_model_of_another_step_length_leaves_the_one_before(
+    scored: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other, before = tmp_path / "delivered.npz", Path(scored.scorer.model_file).read_bytes()
+    other.write_bytes(exported(15.0))
+    daemon = Daemon(scored)
+    daemon.start()
+    try:
+        assert daemon.node.scoring is not None
+        scoring = daemon.node.scoring
+        until(lambda: scoring.windows["scored"], 60)
+        version, known = scoring.model, scoring.windows["scored"]
+        assert scoring.offer_model(str(other))
+        until(lambda: 1.0 in values(daemon, "jobmend_agent_scorer_models_total")[1:], 30)
+        until(lambda: scoring.windows["scored"] > known, 60)
+        assert scoring.model == version and not other.exists()
+        assert Path(scored.scorer.model_file).read_bytes() == before
+    finally:
+        daemon.close()
+    words = "windows of 4 steps of 0.1 s, the model reads 4 steps of 15 s; set [sample] period_se"
+    assert words in caplog.text
 
 
 def test_a_killed_scorer_is_started_again_and_no_sample_is_missed(scored: Config) -> None:

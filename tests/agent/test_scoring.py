@@ -22,10 +22,11 @@ from jobmend.agent.tracked import Tracked
 from jobmend.jobs.events import EventKind, JobEvent
 from jobmend.jobs.exits import posix_exit
 from jobmend.jobs.identity import Run
-from jobmend.jobs.windows import FEATURES, TraceWindow
+from jobmend.jobs.windows import FEATURES, TraceWindow, WindowLength
 
 RUN = Run("c1", "slurm", "42", "0")
 NOW = threading.Event()
+LENGTH = WindowLength(1, 1.0)
 
 
 class Fake(Child):
@@ -77,7 +78,7 @@ class Scene:
         )
         self.told: list[TraceWindow] = []
         self.child = Fake(*answers)
-        self.scoring = Scoring(self.settings, self.told.extend, self.child)
+        self.scoring = Scoring(self.settings, LENGTH, self.told.extend, self.child)
         self.tracked = Tracked(RUN, "n1", 0.0)
 
     def with_model(self) -> Scene:
@@ -107,6 +108,8 @@ def test_the_newest_window_of_a_run_is_its_anomaly(tmp_path: Path) -> None:
     assert scene.scoring.windows == {"scored": 2} and scene.scoring.model == "v1"
     asked = scene.child.asked[-1]
     assert asked["shape"] == (1, 1, len(FEATURES)) and asked["owners"] == (RUN.key,)
+    told = [(one["do"], one.get("steps"), one["step_seconds"]) for one in scene.child.asked]
+    assert told == [("load", 1, 1.0), ("score", None, 1.0), ("score", None, 1.0)]
 
 
 def test_without_a_model_no_scorer_is_started_and_failed_runs_are_kept(tmp_path: Path) -> None:
@@ -144,7 +147,11 @@ def test_a_run_that_stalls_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "runs", [{"score": "high"}, {"score": True}, {"score": 1.0, "p": float("nan")}]
+    "runs",
+    [
+        *({"score": score} for score in ("high", True, 10**400, float("inf"))),
+        {"score": 1.0, "p": float("nan")},
+    ],
 )
 def test_an_answer_that_makes_no_sense_is_a_failure(tmp_path: Path, runs: object) -> None:
     answer = {"model": "v1", "runs": {RUN.key: runs}}
@@ -191,6 +198,16 @@ def test_a_delivered_model_that_is_refused_leaves_the_one_before(tmp_path: Path)
     assert scene.scoring.windows == {"scored": 2}
 
 
+def test_a_model_that_is_refused_before_any_window_leaves_the_one_on_disk(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, Refusal("damaged"), loaded(), scored(0.5)).with_model()
+    new = tmp_path / "model.npz.new"
+    new.write_bytes(b"newer")
+    scene.scoring.offer_model(str(new))
+    scene.scoring.step(NOW)
+    scene.offer()
+    assert scene.scoring.model == "v1" and scene.tracked.anomaly == Anomaly(2.0, 0.5, "v1")
+
+
 def test_a_damaged_model_on_disk_is_tried_again_later_and_a_delivered_one_at_once(
     tmp_path: Path,
 ) -> None:
@@ -206,6 +223,22 @@ def test_a_damaged_model_on_disk_is_tried_again_later_and_a_delivered_one_at_onc
     assert scene.scoring.model == "v2"
 
 
+def test_a_model_that_waits_for_the_next_scorer_keeps_no_window_waiting(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, loaded(), scored(0.5))
+    scene.child._not_before = time.monotonic() + 300
+    new = tmp_path / "model.npz.new"
+    new.write_bytes(b"newer")
+    scene.scoring.offer_model(str(new))
+    began = time.monotonic()
+    for start in range(20):
+        scene.offer(start)
+    assert time.monotonic() - began < 5, "half a second for each"
+    assert scene.scoring.windows == {"unscored": 20} and not scene.child.asked
+    scene.child._not_before = 0.0
+    scene.offer(99.0)
+    assert scene.scoring.model == "v1" and not new.exists()
+
+
 def test_a_hung_scorer_keeps_nobody_waiting_who_offers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,7 +246,7 @@ def test_a_hung_scorer_keeps_nobody_waiting_who_offers(
     scene = Scene(tmp_path)
     values = array("f", bytes(4 * len(FEATURES)))
     window = TraceWindow("n1", 1.0, 1.0, (0,), (RUN.key,), values)
-    scoring = Scoring(scene.settings, scene.told.extend, scene.child)
+    scoring = Scoring(scene.settings, LENGTH, scene.told.extend, scene.child)
     for _ in range(10):
         scoring.offer(scene.tracked, window)
     scoring.hear([JobEvent(EventKind.END, RUN, 9.0)])

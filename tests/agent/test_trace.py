@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jobmend.agent.cgroups import Sighting, find_jobs, hierarchies
+from jobmend.agent.cgroups import Finder, Sighting, hierarchies
 from jobmend.agent.config import Watch
 from jobmend.agent.files import Descriptors
 from jobmend.agent.sources import CPU_FAMILIES, CPU_USER, LIMIT, OOM
@@ -64,7 +64,7 @@ def job(tmp_path: Path) -> Job:
 
 
 def test_a_summary_of_a_slurm_v1_job(copy_tree: Callable[[str], Path]) -> None:
-    jobs = find_jobs(hierarchies(str(copy_tree("slurm_v1") / "cgroup")))
+    jobs = Finder().find(hierarchies(str(copy_tree("slurm_v1") / "cgroup")))
     sighting = next(one for path, one in jobs.items() if path.job_id == "1001")
     trace = JobTrace(8, Descriptors(), EPOCH)
     trace.attach(sighting)
@@ -84,7 +84,7 @@ def test_a_summary_of_a_slurm_v1_job(copy_tree: Callable[[str], Path]) -> None:
 
 def test_without_memory_peak_the_highest_sample_serves(copy_tree: Callable[[str], Path]) -> None:
     root = copy_tree("slurm_v2_sluid") / "cgroup"
-    ((_, sighting),) = find_jobs(hierarchies(str(root))).items()
+    ((_, sighting),) = Finder().find(hierarchies(str(root))).items()
     trace = JobTrace(8, Descriptors(), EPOCH)
     trace.attach(sighting)
     current = Path(sighting.directories["unified"]) / "memory.current"
@@ -98,7 +98,7 @@ def test_without_memory_peak_the_highest_sample_serves(copy_tree: Callable[[str]
 def test_oom_kills_of_v1_survive_the_cgroup_they_happened_in(
     copy_tree: Callable[[str], Path],
 ) -> None:
-    jobs = find_jobs(hierarchies(str(copy_tree("slurm_v1") / "cgroup")))
+    jobs = Finder().find(hierarchies(str(copy_tree("slurm_v1") / "cgroup")))
     sighting = next(one for path, one in jobs.items() if path.job_id == "1001")
     trace = JobTrace(8, Descriptors(), EPOCH)
     trace.attach(sighting)
@@ -118,7 +118,7 @@ def test_a_cgroup_that_goes_leaves_the_last_good_values(job: Job) -> None:
 
 def test_controllers_that_come_one_by_one_are_taken_up(copy_tree: Callable[[str], Path]) -> None:
     root = copy_tree("local_hybrid") / "cgroup"
-    ((_, sighting),) = find_jobs(hierarchies(str(root))).items()
+    ((_, sighting),) = Finder().find(hierarchies(str(root))).items()
     trace = JobTrace(8, Descriptors(), EPOCH)
     trace.attach(Sighting("x", {"memory": sighting.directories["memory"]}))
     trace.sample(0.0, EPOCH)
@@ -203,7 +203,7 @@ def test_memory_pressure_and_missing_pressure_are_no_contention(job: Job) -> Non
 
 
 def test_processes_of_v1_are_found_below_the_job(copy_tree: Callable[[str], Path]) -> None:
-    jobs = find_jobs(hierarchies(str(copy_tree("slurm_v1") / "cgroup")))
+    jobs = Finder().find(hierarchies(str(copy_tree("slurm_v1") / "cgroup")))
     sighting = next(one for path, one in jobs.items() if path.job_id == "1002")
     trace = JobTrace(8, Descriptors(), EPOCH)
     trace.attach(sighting)

@@ -13,17 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-WORKLOADS = Path(__file__).parents[2] / "bench/workloads"
-
-
-def run(name: str, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(WORKLOADS / name), *words],
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+from tests.bench.running import WORKLOADS, run
 
 
 @pytest.mark.skipif(shutil.which("mpicc") is None, reason="MPICH is not installed")

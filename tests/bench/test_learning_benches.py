@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
-BENCH = Path(__file__).parents[2] / "bench"
-
-
-def report(name: str, *options: str) -> Any:
-    done = subprocess.run(
-        [sys.executable, BENCH / name, *options], capture_output=True, text=True, timeout=200
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+from tests.bench.running import told_by
 
 
 def test_a_turn_is_measured_step_by_step() -> None:
-    told = report("learning_turn.py", "--quick")
+    told = told_by("learning_turn.py", "--quick")
     assert told["synthetic"] and told["nodes"] == 20 and told["within"]
     assert told["rss_mb"] > told["rss_mb_before"] > 0 < told["first"]["seconds"]
     assert min(told["archive_mb"], told["store_mb"], told["models_mb"]) > 0
@@ -31,7 +19,7 @@ def test_a_turn_is_measured_step_by_step() -> None:
 
 
 def test_cadences_are_compared_over_seeds() -> None:
-    told = report("studies/cadence.py", "--quick", "--seeds", "2", "--failures", "majority")
+    told = told_by("studies/cadence.py", "--quick", "--seeds", "2", "--failures", "majority")
     assert told["synthetic"] and told["seeds"] == 2
     for subject in told["subjects"].values():
         assert list(subject) == ["never", "weekly", "daily", "hourly"]
@@ -41,7 +29,7 @@ def test_cadences_are_compared_over_seeds() -> None:
 
 
 def test_simulations_are_summed_up_even_where_nothing_was_learned(tmp_path: Path) -> None:
-    told = report("learning_simulation.py", "--seeds", "1", "--days", "2", "--out", str(tmp_path))
+    told = told_by("learning_simulation.py", "--seeds", "1", "--days", "2", "--out", str(tmp_path))
     assert told["synthetic"] and told["days"] == 2
     assert set(told["subjects"]) == {"traces", "failures"}
     assert {path.name for path in tmp_path.iterdir()} == {"seed-0.svg", "seed-0.png"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import json
 import math
-import subprocess
 import sys
 from array import array
 from collections.abc import Callable, Mapping
@@ -17,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-BENCH = Path(__file__).parents[2] / "bench"
+from tests.bench.running import BENCH, told_by
+
 sys.path.insert(0, str(BENCH))
 
 from studies import figures, keeping, report, sampling, trial  # noqa: E402
@@ -30,17 +30,6 @@ from jobmend.jobs.windows import FEATURES, TraceWindow  # noqa: E402
 
 DATA = BENCH.parent / "tests" / "data" / "traces"
 STUDIES = ("reconstruction", "separation", "sampling", "sizes", "faults")
-
-
-def told_by(name: str, *options: str) -> Any:
-    done = subprocess.run(
-        [sys.executable, BENCH / "studies" / f"{name}.py", *options],
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
 
 
 Tell = Callable[..., Any]
@@ -249,8 +238,9 @@ def test_each_study_tells_figures_and_the_page_holds_them_all(
 ) -> None:
     out = tmp_path / "studies"
     for name in STUDIES:
-        run = told_by if name == "reconstruction" else told_here
-        told = run(name, "--quick", "--seeds", "1", "--out", str(out))
+        options = ("--quick", "--seeds", "1", "--out", str(out))
+        alone = name == "reconstruction"  # in a process of its own, as a person has it
+        told = told_by(f"studies/{name}.py", *options) if alone else told_here(name, *options)
         assert told["study"] == name
         assert told["quick"] is True
         assert told["findings"]

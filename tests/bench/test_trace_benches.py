@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-BENCH = Path(__file__).parents[2] / "bench"
-
-
-def report(name: str, *options: str) -> Any:
-    done = subprocess.run(
-        [sys.executable, BENCH / name, *options], capture_output=True, text=True, timeout=200
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+from tests.bench.running import told_by
 
 
 def test_the_graph_layer_and_its_peer_say_the_same() -> None:
     pytest.importorskip("torch_geometric", reason="torch-geometric is not here")
-    told = report("graph_layer.py", "--rounds", "2", "--sizes", "2")
+    told = told_by("graph_layer.py", "--rounds", "2", "--sizes", "2")
     assert [(row["graphs"], row["threads"]) for row in told["layers"]] == [(1, 2), (1, 16)]
     for row in told["layers"]:
         assert row["difference"] < 1e-5
@@ -35,7 +21,7 @@ def test_the_graph_layer_and_its_peer_say_the_same() -> None:
 
 def test_training_is_measured_beside_the_plain_loop() -> None:
     models = ("variational-graph", "pca")
-    told = report("trace_training.py", "--windows", "8", "--rounds", "1", "--models", *models)
+    told = told_by("trace_training.py", "--windows", "8", "--rounds", "1", "--models", *models)
     assert set(told["training"]) == set(told["ensemble"]) == {"variational-graph"}
     assert set(told["scoring"]) == set(models)
     row = told["training"]["variational-graph"]

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
-BENCH = Path(__file__).parents[2] / "bench" / "trace_read.py"
+from tests.bench.running import told_by
 
 
 def test_all_ways_read_the_same_numbers() -> None:
     options = ("--threads", "2", "--minutes", "2", "--rounds", "1")
-    done = subprocess.run(
-        [sys.executable, BENCH, *options], capture_output=True, text=True, timeout=200
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told = told_by("trace_read.py", *options)
     ways = {"archive"}
     if shutil.which("promtool"):
         ways |= {"prometheus_query_range", "prometheus_rebuilt"}

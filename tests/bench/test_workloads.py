@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -12,17 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-WORKLOADS = Path(__file__).parents[2] / "bench/workloads"
-
-
-def run(name: str, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(WORKLOADS / name), *words],
-        env={**os.environ, **env},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+from tests.bench.running import WORKLOADS, run
 
 
 @pytest.mark.parametrize(

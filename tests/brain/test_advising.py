@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from array import array
+from dataclasses import replace
+
+import pytest
 
 from jobmend.brain import advising, recommendations
 from jobmend.brain.brain import Brain
@@ -110,9 +114,14 @@ def test_windows_of_a_failed_run_are_scored(brain: Brain, tell: Tell, clock: Clo
     model = TraceModel(reconstruction="pca").fit(healthy)
     odd, misshapen = window_of(run_of(1).key, 40.0, NOW), window_of(run_of(1).key, 0.5, NOW + 1)
     cut = TraceWindow("n1", NOW + 2, 1.0, (0,), (run_of(1).key,), misshapen.values[:10])
-    tell(*ended(1, BUG), *ended(2, OK), odd, cut)
+    coarse = replace(misshapen, start=NOW + 3, step_seconds=15.0)
+    tell(*ended(1, BUG), *ended(2, OK), odd, cut, coarse)
+    refused: list[int] = []
     with brain.store.read() as db:
-        record = advising.build_record(db, W1, model, brain.config.advice, clock.time)
+        record = advising.build_record(
+            db, W1, model, brain.config.advice, clock.time, refused.append
+        )
+    assert refused == [2]
     by_run = {run.run: run.anomaly_p for run in record.runs}
     p = by_run[run_of(1)]
     assert p is not None and p < 0.2
@@ -121,6 +130,25 @@ def test_windows_of_a_failed_run_are_scored(brain: Brain, tell: Tell, clock: Clo
     assert words.startswith("compared with 20 healthy runs of any type")
     assert "an alarm at 1 % needs 99" in words
     assert "of it from second" in words, "what carries the error"
+
+
+def test_a_model_of_another_step_length_scores_nothing_and_that_is_counted(
+    brain: Brain, tell: Tell, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = [window_of(f"c1/memory/{job}/0", 0.5, NOW + job) for job in range(100)]
+    coarse = TraceModel(reconstruction="pca").fit([replace(one, step_seconds=15.0) for one in told])
+    coarse.save(brain.config.store.models / "traces")
+    caplog.set_level(logging.INFO, "jobmend.brain.advising")
+    tell(*ended(1, BUG), *(window_of(run_of(1).key, 40.0, NOW + n) for n in range(3)))
+    assert "jobmend_brain_refused_windows_total 0.0" in brain.metrics.page().decode()
+    clock.time += 60
+    brain.watcher.round()
+    assert "jobmend_brain_refused_windows_total 3.0" in brain.metrics.page().decode()
+    words = "4 steps of 1 s, the model reads 4 steps of 15 s; set [sample] period_seconds and"
+    assert "3 of 3 windows are not scored: window n1/" in caplog.text and words in caplog.text
+    with brain.store.read() as db:
+        (found,) = recommendations.newest(db, 9)
+    assert "trace" not in {one.kind for one in found.advice.evidence}
 
 
 def test_a_warned_running_run_is_judged(brain: Brain, tell: Tell) -> None:

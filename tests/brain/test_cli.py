@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -26,11 +27,13 @@ from jobmend.brain.cli.client import read_settings
 from jobmend.brain.cli.program import main
 from jobmend.brain.cli.tables import Table
 from jobmend.brain.config import ConfigError
+from jobmend.brain.models import training
 from jobmend.jobs.actions import Action, ActionKind, Advice, Evidence
 from jobmend.jobs.identity import Workflow
 from jobmend.plugins.scheduler import Nodes, Outage
 from tests.brain.scene import NOW, OK, OOM, MemoryScheduler, config_of, ended, run_of
 
+CALL = "from jobmend.brain.cli.program import main; main()"
 HOSTILE = "w\x1b[2J[bold]x[/]\u202e\r\nforged"
 
 
@@ -49,7 +52,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     scheduler = MemoryScheduler()
-    config = config_of(tmp_path, settle_seconds=0, poll_seconds=0.05)
+    config = config_of(tmp_path, settle_seconds=0, poll_seconds=0.05, nodes_seconds=0.05)
     app = create_app(config, {("c1", "memory"): scheduler})
     service = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     thread = threading.Thread(target=service.run)
@@ -132,7 +135,6 @@ def test_sites_with_their_past(desk: Desk) -> None:
     desk.scheduler.told_nodes = Nodes({"s1": ("n1",), HOSTILE: ("n2",)}, (outage,))
     deadline = time.monotonic() + 10
     while "bad" not in (told := desk("sites").stdout) and time.monotonic() < deadline:
-        desk.brain.watcher.look_again()
         time.sleep(0.05)
     header, first, second = told.splitlines()
     assert header.split("\t") == ["CLUSTER", "SITE", "STATUS", "SINCE", "NODES", "OUT", "REASON"]
@@ -161,12 +163,15 @@ def test_exit_codes(desk: Desk, tmp_path: Path) -> None:
         gone = desk(*command, JOBMEND_URL="http://127.0.0.1:9")
         assert (gone.exit_code, gone.stdout) == (3, "")
         assert "no brain answers at http://127.0.0.1:9" in gone.stderr
-    assert desk("recommend", JOBMEND_URL="http://here:port").exit_code == 2
+    for address in ("http://here:port", "127.0.0.1:8807", "ftp://here", "http://"):
+        wrong = desk("recommend", JOBMEND_URL=address)
+        assert (wrong.exit_code, "JOBMEND_URL" in wrong.stderr) == (2, True), address
     propose(desk.brain)
     assert desk("apply", "1", JOBMEND_TOKEN_FILE="").exit_code == 2
     ingest = str(tmp_path / "tokens" / "ingest")
     refused = desk("apply", "1", JOBMEND_TOKEN_FILE=ingest)
     assert (refused.exit_code, "operator token" in refused.stderr) == (1, True)
+    assert ingest in refused.stderr, "the place"
     os.chmod(ingest, 0o644)
     assert "chmod 600" in desk("apply", "1", JOBMEND_TOKEN_FILE=ingest).stderr
 
@@ -213,6 +218,59 @@ def test_hostile_names_do_not_reach_the_terminal(
     assert "\x1b[2J" not in boxed and "\u202e" not in boxed
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_table_fits_its_terminal_and_loses_nothing_but_the_ends_of_endless_words(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    keys = [f"pool/htcondor/schedd.example#{number}.0#1795300026/1" for number in range(3)]
+    rows = [[key, "w" * 200, "2026-11-21T23:54:42Z", "out of memory"] for key in keys]
+    tables.show(Table(("RUN", "WORKFLOW", "STARTED", "EXIT"), rows), terminal=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width and len(lines) < 25
+    assert all("2026-11-21T23:54:42Z" in line for line in lines if " out of" in line), "whole"
+    folded = "".join(line.split("  ")[0].strip() for line in lines[2:])
+    assert folded == "".join(keys)
+
+
+@pytest.mark.parametrize(("width", "heads"), [(80, 2), (200, 1)])
+def test_sentences_that_do_not_fit_beside_their_rows_come_below(
+    width: int, heads: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    why = "the trace is unlike all 1200 windows that the champion learned from"
+    rows = [
+        [f"{number:010}", "traces", "2026-11-21T23:54:42Z", "waiting", why] for number in (1, 2)
+    ]
+    tables.show(Table(("ID", "SUBJECT", "OF", "STATE", "WHY"), rows), terminal=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    assert sum(line.startswith("ID ") for line in lines) == heads
+    assert " ".join(" ".join(lines).split()).count(why) == 2
+    assert [line[:10] for line in lines].count("0000000001") == heads
+    tables.show(Table(("ID", "SUBJECT", "OF", "STATE", "WHY"), rows), terminal=False)
+    assert capsys.readouterr().out.splitlines()[1] == "\t".join(rows[0])
+
+
+def test_a_list_that_ends_at_its_limit_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    propose(desk.brain)
+    assert desk("recommend").stderr == ""
+    monkeypatch.setattr("jobmend.brain.cli.program.NEWEST", 1)
+    assert "the newest 1 are shown" in desk("recommend").stderr
+    assert desk("recommend", "--json").stderr == ""
+
+
+def test_a_table_of_nothing_says_so_beside_the_data(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = desk("recommend", "--state", "failed")
+    assert found.stdout.count("\n") == 1 and found.stdout.startswith("ID\t")
+    assert "there is no such recommendation" in found.stderr
+    assert "no champion yet" in desk("models", "history").stderr
+    tables.show(Table(("ID",), (), "nothing"), terminal=True)
+    assert capsys.readouterr() == ("", "nothing\n")
+
+
 def test_settings_come_from_the_environment_before_the_file(tmp_path: Path) -> None:
     file = tmp_path / "jobmend.toml"
     file.write_text("url = 'http://a:1'\ntoken_file = '/t'\n")
@@ -226,10 +284,37 @@ def test_settings_come_from_the_environment_before_the_file(tmp_path: Path) -> N
             read_settings({}, (file,))
 
 
+@pytest.mark.parametrize("command", [("recommend",), ("recommend", "--json"), ("show", "1")])
+def test_a_full_disk_is_one_sentence(desk: Desk, command: tuple[str, ...]) -> None:
+    propose(desk.brain)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", CALL, *command],
+            stdout=full, stderr=subprocess.PIPE, text=True, env={**os.environ, **desk.env},
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["Error: standard output: No space left on device"]
+
+
+def test_who_reads_a_part_hears_no_complaint(desk: Desk) -> None:
+    for number in range(300):
+        propose(desk.brain, f"w{number}")
+    for form in ([], ["--json"]):
+        with subprocess.Popen(
+            [sys.executable, "-c", CALL, "recommend", *form],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **desk.env},
+        ) as shown:  # fmt: skip
+            assert shown.stdout is not None and shown.stderr is not None
+            assert shown.stdout.readline()
+            shown.stdout.close()
+            assert shown.stderr.read() == ""
+
+
 def test_the_program_itself_prints_plain_text_into_a_pipe(desk: Desk) -> None:
     propose(desk.brain)
     done = subprocess.run(
-        [sys.executable, "-c", "from jobmend.brain.cli.program import main; main()", "recommend"],
+        [sys.executable, "-c", CALL, "recommend"],
         capture_output=True,
         text=True,
         env={**os.environ, **desk.env},
@@ -246,6 +331,21 @@ def test_learn_traces_says_what_is_missing(desk: Desk, tmp_path: Path) -> None:
     few = desk("learn", "traces", "--config", str(config))
     assert (few.exit_code, "no windows" in few.stderr) == (1, True)
     assert desk("learn", "traces", "--config", "/nowhere.toml").exit_code == 2
+
+
+def test_learn_traces_on_a_full_disk_is_one_sentence(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(store: object, models: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(models))
+
+    monkeypatch.setattr(training, "train_traces", full)
+    config = tmp_path / "learn.toml"
+    store = desk.brain.config.store
+    config.write_text(f"[store]\npath = '{store.path}'\nmodels = '{store.models}'\n")
+    failed = desk("learn", "traces", "--config", str(config))
+    assert failed.exit_code == 1
+    assert failed.stderr == f"Error: {store.models}: No space left on device\n"
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,19 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert not out.exists()
 
 
+def test_where_no_model_is_the_command_that_makes_one_is_named(
+    jobmend: Jobmend, files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    none = tmp_path / "none"
+    for words in (
+        ("predict", "--model", none, files[1]),
+        ("report", "failures", "--model", none, "--out", tmp_path / "report.html"),
+    ):
+        done = jobmend(*words)
+        assert done.exit_code == 1 and done.stdout == ""
+        assert f"{none}: there is no model; jobmend learn failures makes one" in done.stderr
+
+
 def test_what_is_missing_is_named(
     jobmend: Jobmend, files: tuple[Path, Path], tmp_path: Path
 ) -> None:

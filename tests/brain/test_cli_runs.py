@@ -126,6 +126,19 @@ def test_files_that_cannot_be_used(file: Path, tmp_path: Path) -> None:
     assert "no such directory" in failed.stderr
 
 
+def test_a_table_is_not_overwritten_by_its_scores(file: Path, tmp_path: Path) -> None:
+    named = ("--group-by", "task", "--label", "fault", "--out", tmp_path / "model")
+    assert learn("--table", file, *named).exit_code == 0
+    before = file.read_bytes()
+    (tmp_path / "same.parquet").symlink_to(file)
+    for out in (file, tmp_path / "same.parquet"):
+        arguments = ["runs", "--model", str(tmp_path / "model"), str(file), "--out", str(out)]
+        failed = CliRunner().invoke(score, arguments)
+        assert failed.exit_code == 1
+        assert "is the table to score; name another file" in failed.stderr
+        assert file.read_bytes() == before
+
+
 def test_the_commands_load_nothing_heavy() -> None:
     code = (
         "import sys, jobmend.brain.cli.runs\n"

@@ -27,8 +27,8 @@ from jobmend.brain.sources.archive import Archive
 from jobmend.brain.store import Store
 from jobmend.classifier.failures.history.cms import write_history
 from jobmend.classifier.failures.synthetic.tasks import generate
-from jobmend.classifier.traces.synthetic import window
 from tests.brain.scene import OK, documents, ended, run_of
+from tests.classifier.traces.synthetic import window
 
 SET = Path(__file__).parents[1] / "data" / "traces"
 HOUR = 3600.0
@@ -173,6 +173,9 @@ def test_the_same_turn_from_files(tmp_path: Path) -> None:
         (["--out", "x"], "are for --dev"),
         (["--windows", "/nowhere"], "does not exist"),
         (["--config", "x", "failures"], "options of failures stand behind it"),
+        (["--worth", "5"], "--worth is for --plan"),
+        (["--plan", "--simulate-days", "3"], "--plan and --simulate-days exclude each other"),
+        (["--dev", "--plan"], "--dev and --plan exclude each other"),
     ],
 )
 def test_wrong_use(words: list[str], said: str) -> None:

@@ -84,7 +84,7 @@ def test_every_command_and_option_is_listed() -> None:
             option
             for parameter in command.params
             if isinstance(parameter, click.Option)
-            for option in parameter.opts
+            for option in (*parameter.opts, *parameter.secondary_opts)
         }
     listed = {
         heading: options_listed(text)

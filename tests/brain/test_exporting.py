@@ -25,9 +25,9 @@ from jobmend.brain.models.exporting import Exporter
 from jobmend.classifier.traces.export import export, of_trace_model
 from jobmend.classifier.traces.model import TraceModel
 from jobmend.classifier.traces.samples import values_of
-from jobmend.classifier.traces.synthetic import healthy_windows
 from tests.agent.running import free_address, until
 from tests.brain.scene import MemoryScheduler, config_of
+from tests.classifier.traces.synthetic import healthy_windows
 
 PATH = "/api/v1/models/traces"
 

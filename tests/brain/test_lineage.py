@@ -38,6 +38,7 @@ BODY = {
     "parts": [{"name": "train", "digest": "a" * 64, "examples": 9, "first": NOW - 99, "last": NOW}],
     "code": "0.1.0+abc",
     "environment": {"numpy": "2"},
+    "length": {"steps": 4, "step_seconds": 1.0},
     "loss": 0.125,
 }
 
@@ -137,6 +138,7 @@ def test_models_trained_by_hand_say_so(brain: Brain, tell: Tell, trained: list[P
     assert (failures.origin, failures.arm, failures.champion) == ("hand", "majority", None)
     assert failures.about.startswith("trained by hand on 1") and "synthetic" in failures.about
     assert (traces.origin, traces.arm) == ("hand", "pca")
+    assert (traces.length, failures.length) == ({"steps": 4, "step_seconds": 1.0}, {})
     artifact.copy(trained[1], models / "traces")
     assert lineage_of(brain).models[1].origin == "unknown"
     (models / "failures" / "manifest.json").unlink()
@@ -229,7 +231,11 @@ def test_models_and_their_history_in_tables_and_json(desk: Desk, trained: list[P
     assert header.split("\t")[0] == "SUBJECT" and failures.startswith("failures\t-\t-")
     cells = traces.split("\t")
     assert cells[:3] == ["traces", "1", "pca"] and cells[4] == "0.125"
-    assert cells[6] == "vae (t2)" and "\x1b" not in traces and "\u202e" not in traces
+    assert (
+        cells[6:8] == ["vae (t2)", "4 steps of 1 s"]
+        and "\x1b" not in traces
+        and "\u202e" not in traces
+    )
     told = json.loads(desk("models", "--json").stdout)["models"][1]
     assert told["champion"]["number"] == 1 and told["challenger"]["arm"] == "vae"
     assert told["in_use"] == artifact.digest(trained[0]) and not told["by_hand"]
@@ -238,6 +244,8 @@ def test_models_and_their_history_in_tables_and_json(desk: Desk, trained: list[P
     assert len(desk("models", "history").stdout.splitlines()) == 2
     (row,) = json.loads(desk("models", "history", "traces", "--json").stdout)
     assert row["restores"] == 1 and row["version"] == ""
+    assert row["length"] == {"steps": 4, "step_seconds": 1.0}
+    assert "\t4 steps of 1 s\t" in desk("models", "history").stdout
     assert desk("models", "history", "toys").exit_code == 2
 
 
@@ -251,7 +259,12 @@ def test_why_and_from_what_in_one_command(desk: Desk, trained: list[Path]) -> No
     why = desk("explain", "1").stdout
     assert "recommendation  1: c1/w1" in why and f"traces {artifact.digest(trained[0])[:12]}" in why
     lines = desk("explain", "1", "--lineage").stdout
-    for told in ("turn            20260101T000000-0000000a", f"sha256 {'a' * 64}", "0.1.0+abc"):
+    for told in (
+        "turn            20260101T000000-0000000a",
+        "windows         4 steps of 1 s",
+        f"sha256 {'a' * 64}",
+        "0.1.0+abc",
+    ):
         assert told in lines
     assert "vetted          1 examples" in lines and "operator ann" in lines
     assert "\x1b" not in lines and "\nforged" not in lines and "\u202e" not in lines

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from urllib.parse import quote
 
 from jobmend.brain import recommendations
+from jobmend.brain.models import champions
 from jobmend.jobs.actions import Action, ActionKind, Advice, Evidence
 from jobmend.jobs.identity import Workflow
 from tests.brain.conftest import Server
@@ -41,6 +44,7 @@ def test_a_recommendation_is_listed_and_explained(server: Server) -> None:
     detail = server.http.get("/recommendations/1").text
     for words in ("12 of 40 runs out of memory", "c1/memory/1/0", "jobmend apply 1 --dry-run"):
         assert words in detail
+    assert "not known" in detail, "nobody has told of that run"
     assert "2027-01-15T08:00:00Z" in detail
 
 
@@ -79,3 +83,67 @@ def test_a_scheduler_that_does_not_answer_is_an_alarm(server: Server) -> None:
     server.brain.watcher.round()
     page = server.http.get("/").text
     assert "memory of cluster c1 gives no history: &lt;b&gt;sacct&lt;/b&gt; is gone" in page
+
+
+def test_a_browser_gets_errors_as_pages_and_a_program_as_json(server: Server) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    for path, status in (
+        ("/recommendations/99", 404),
+        ("/recommendations/x", 422),
+        ("/nothing", 404),
+        ("/?state=lost", 422),
+        (f"/charts/{quote(HOSTILE[:30], safe='')}", 404),
+    ):
+        page = server.http.get(path, headers=browser)
+        assert page.status_code == status and page.headers["content-type"].startswith("text/html")
+        assert "That did not work" in page.text and "<script" not in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert server.http.get(path).json()["error"]["message"]
+    api = server.http.get("/api/v1/recommendations/99", headers=browser)
+    assert api.json()["error"]["code"] == "not_found"
+
+
+def test_the_page_names_its_place_its_time_zone_and_its_age(server: Server) -> None:
+    for path, place in (("/", "/"), ("/models", "/models"), ("/vetting", "/vetting")):
+        page = server.http.get(path).text
+        assert re.findall(r'href="([^"]+)" aria-current="page"', page) == [place]
+        assert re.search(r"as of \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \(UTC\)", page)
+    assert "renewed every 30 s" in server.http.get("/").text
+
+
+def test_the_recommendations_of_one_workflow(server: Server) -> None:
+    for name in ("w1", HOSTILE, "w2"):
+        propose(server, name, Action(ActionKind.RECOVER))
+    page = server.http.get("/", params={"workflow": HOSTILE}).text
+    assert page.count('<tr>\n<td class="id">') == 1 and "<script" not in page
+    (link,) = re.findall(r'href="(/\?workflow=[^"]+)"', server.http.get("/recommendations/2").text)
+    assert server.http.get(link).text.count('<td class="id">') == 1
+    assert "no such recommendation of this workflow" in server.http.get("/?workflow=w9").text
+
+
+def test_runs_are_told_with_their_ends_and_lead_to_charts(server: Server, tmp_path: Path) -> None:
+    server.tell(*ended(1, OOM))
+    server.brain.watcher.round()
+    detail = server.http.get("/recommendations/1").text
+    assert "out of memory" in detail and "/charts/" not in detail.split("<main>")[1]
+    assert "Rules alone" in detail
+    config = server.brain.config
+    prometheus = config.server.model_copy(update={"prometheus": "http://127.0.0.1:9"})
+    object.__setattr__(server.brain, "config", config.model_copy(update={"server": prometheus}))
+    detail = server.http.get("/recommendations/1").text
+    assert re.search(r'href="/charts/job\?cluster=c1&amp;job=1&amp;since=\w+"', detail)
+
+
+def test_the_models_that_judged_lead_to_their_champions(server: Server) -> None:
+    advice = Advice(
+        "memory", Action(ActionKind.RECOVER), (run_of(1),), {ActionKind.RECOVER: 0.9}, ()
+    )
+    digest = "ab" * 32
+    with server.brain.store.write() as db:
+        recommendations.propose(
+            db, Workflow("c1", "w1"), advice, "", NOW, models={"failures": digest}
+        )
+        body = {"arm": "xgboost"}
+        champions.add(db, "failures", digest=digest, turn="t-1", now=NOW, why="better", body=body)
+    assert f'href="/models#{digest[:12]}"' in server.http.get("/recommendations/1").text
+    assert f'id="{digest[:12]}"' in server.http.get("/models").text

@@ -8,6 +8,7 @@ import pytest
 
 from jobmend.brain import quarantine
 from jobmend.brain.evidence import Evidence, Neighbour, Reading
+from jobmend.brain.panel.attempts import MOST, Attempts
 from jobmend.brain.quarantined import Item, Vetting
 from tests.brain.conftest import Server
 from tests.brain.scene import NOW
@@ -110,6 +111,27 @@ def test_a_wrong_token_opens_no_session(server: Server) -> None:
         answer = server.http.post("/login", data={"token": token})
         assert answer.status_code == 401 and "set-cookie" not in answer.headers
         assert "not the operator" in answer.text
+
+
+def test_who_guesses_has_to_wait(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    wrong = [server.http.post("/login", data={"token": f"guess{n}"}).status_code for n in range(5)]
+    assert wrong == [401] * 5
+    right = {"token": server.brain.tokens.operator}
+    refused = server.http.post("/login", data=right)
+    assert refused.status_code == 429 and 0 < int(refused.headers["retry-after"]) <= 60
+    assert "try again in" in refused.json()["error"]["message"]
+    assert "from testclient" in caplog.text and "guess" not in caplog.text
+    assert server.brain.tokens.operator not in caplog.text
+
+
+def test_wrong_tokens_are_counted_by_address_for_a_minute() -> None:
+    attempts = Attempts()
+    for number in range(MOST):
+        assert attempts.wait("a", 100.0 + number) == 0
+        attempts.note("a", 100.0 + number)
+    assert attempts.wait("a", 110.0) == 50.0 and attempts.wait("b", 110.0) == 0
+    assert attempts.wait("a", 160.0) == 0, "the first no longer counts"
+    assert attempts.wait("a", 50.0) == 0, "a clock that went back locks nobody out"
 
 
 def test_a_session_ends(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

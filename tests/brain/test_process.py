@@ -22,7 +22,7 @@ from tests.brain.scene import OK, documents, ended
 
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[Process]:
-    process = Process(tmp_path)
+    process = Process(tmp_path, f"[schedulers.local]\nstate_dir = '{tmp_path}/queue'\n")
     yield process
     process.close()
 
@@ -119,7 +119,7 @@ def test_what_keeps_it_from_starting_is_said(process: Process, tmp_path: Path) -
     done = start()
     assert done.returncode == 2
     assert "schedulers.slurm: workflow_from: ['stars']" in done.stderr
-    process.config.write_text(process.config.read_text().partition("[schedulers")[0])
+    process.config.write_text(process.config.read_text().partition("[schedulers.slurm")[0])
     with socket.create_server(("127.0.0.1", process.port)):
         done = start()
     assert done.returncode != 0

@@ -78,3 +78,15 @@ def test_what_is_damaged_is_neither_copied_nor_called_sound(tmp_path: Path, harm
 def test_no_model_has_no_digest(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="cannot be read"):
         artifact.digest(tmp_path)
+
+
+def test_what_could_not_be_read_back_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = save(tmp_path / "target", b"1")
+    monkeypatch.setattr(artifact, "MAX_FILE_BYTES", 8)
+    with pytest.raises(ArtifactError, match="more would have 9 bytes, at most 8 are read back"):
+        save(target, b"2", more=b"x" * 9)
+    assert artifact.read(target, "toy", 1) == {"learned.json": b"1"}
+    assert len(names(target)) == 2
+    assert artifact.read(save(target, b"x" * 8), "toy", 1) == {"learned.json": b"x" * 8}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import re
 from pathlib import Path
 
@@ -33,3 +34,14 @@ def test_the_table_names_the_imports_there_are() -> None:
         for source in (ROOT / package).rglob("*.py"):
             used |= imported_packages(source)
         assert used - {package} == allowed, package
+
+
+def test_every_room_has_a_row() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = set(re.findall(r"`([\w/]+)/`", page))
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    for package in config["options"]["packages"].split():
+        _, *parts = package.split(".")
+        if len(parts) > 1:
+            assert named & {"/".join(parts), "/".join(parts[1:])}, package

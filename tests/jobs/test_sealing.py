@@ -27,7 +27,7 @@ def test_a_sealed_archive_is_still_one() -> None:
     assert unseal(sealed, KEY) == (FORMAT, version_of(archive()))
     with zipfile.ZipFile(io.BytesIO(sealed)) as file:
         assert file.read("one.npy") == b"numbers"
-        assert file.comment.startswith(b"jobmend-traces/1 ")
+        assert file.comment.startswith(b"jobmend-traces/2 ")
 
 
 def test_other_content_is_another_version() -> None:
@@ -61,8 +61,8 @@ def test_a_part_of_one_is_refused(size: int) -> None:
 def test_another_key_format_or_size_is_said() -> None:
     with pytest.raises(SealError, match="signed with another key; copy the brain's file"):
         unseal(seal(archive(), b"of somebody else."), KEY)
-    with pytest.raises(SealError, match="format 2, this version reads 1; upgrade"):
-        unseal(seal(archive(), KEY, format=2), KEY)
+    with pytest.raises(SealError, match="format 3, this version reads 2; upgrade"):
+        unseal(seal(archive(), KEY, format=3), KEY)
     with pytest.raises(SealError, match="at most 16777216 are read"):
         read_seal(bytes(sealing.MAX_MODEL_BYTES + 1))
     with pytest.raises(SealError, match="the key has 5 bytes, at least 16"):

@@ -10,6 +10,7 @@ from jobmend.jobs.exits import posix_exit
 from jobmend.jobs.identity import Run, Workflow
 from jobmend.jobs.records import RunRecord, WorkflowRecord
 from jobmend.jobs.text import printable
+from jobmend.jobs.windows import WindowLength
 
 RUN = Run("alpha", "slurm", "42", "0")
 
@@ -44,6 +45,33 @@ def test_the_probability_of_an_advice_is_that_of_its_action() -> None:
     shares = {ActionKind.RECOVER: 0.9, ActionKind.ASK: 0.1}
     advice = Advice("memory", Action(ActionKind.RECOVER), (RUN,), shares, (Evidence("rule", "x"),))
     assert advice.probability == 0.9
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (WindowLength(32, 1.0), True),
+        (WindowLength(32, 1.3), True),  # a busy node
+        (WindowLength(32, 0.8), True),
+        (WindowLength(32, 2.0), False),
+        (WindowLength(32, 0.5), False),
+        (WindowLength(32, 15.0), False),
+        (WindowLength(31, 1.0), False),
+        (WindowLength(32, 0.0), False),
+        (WindowLength(32, float("nan")), False),
+    ],
+)
+def test_windows_are_as_long_where_steps_are_as_many_and_as_long(
+    other: WindowLength, same: bool
+) -> None:
+    one = WindowLength(32, 1.0)
+    assert one.same(other) is same is other.same(one)
+    assert (str(one), one.seconds) == ("32 steps of 1 s", 32.0)
+
+
+def test_usual_steps_are_told_apart() -> None:
+    usual = [WindowLength(32, step) for step in (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)]
+    assert all(one.same(other) is (one is other) for one in usual for other in usual)
 
 
 def test_a_workflow_knows_its_failed_and_running_runs() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from jobmend.jobs.version import VERSION
 ROOT = Path(__file__).parents[2]
 NEXT = f"{VERSION}.1"
 NODE = ("jobmend", "jobmend-agent", "jobmend-slurm", "jobmend-htcondor")
+# The package of the distribution that the brain's Python comes from.
+BRAIN_PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 MACHINE = Path(__file__).parent / "machine.sh"
 # A package of the distribution in the words of docs/install.md: name, version, who asks for it.
 ROW = re.compile(r"^\| `([\w-]+)` \| ([\d.]+)(?:-\S+)? \| \w+ \| ([^|]+) \|", re.M)
@@ -72,6 +76,9 @@ def build(tree: Path, out: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+ENVIRON = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"}
+
+
 class Machine:
     """This machine as a copy that vanishes: own files, own network, Python 3.9 as python3."""
 
@@ -93,7 +100,7 @@ class Machine:
             capture_output=True,
             text=True,
             timeout=120,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root"},
+            env=ENVIRON,
         )
         assert done.returncode == code, (argv, done.returncode, done.stdout, done.stderr)
         return done.stdout + done.stderr
@@ -101,6 +108,30 @@ class Machine:
     def path(self, name: str) -> Path:
         """A file of its, as this process reaches it."""
         return self.root / name.lstrip("/")
+
+    @contextmanager
+    def service(self, name: str, ends_with: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+        """A unit's command as the unit's user without rights, in its state directory."""
+        unit = self.path(f"/usr/lib/systemd/system/{name}.service").read_text()
+        told = dict(
+            re.findall(r"^(ExecStart|User|StateDirectory|StateDirectoryMode)=(.+)$", unit, re.M)
+        )
+        home = f"/var/lib/{told['StateDirectory']}"
+        owner = ("-o", told["User"], "-g", told["User"])
+        self.run("install", "-d", *owner, "-m", told["StateDirectoryMode"], home)
+        argv = self.command(told["ExecStart"].removesuffix(" $OPTIONS"), user=told["User"])
+        log = self.path(f"/tmp/{name}.log")
+        with log.open("wb") as said:
+            process = subprocess.Popen(
+                argv, env={**ENVIRON, "HOME": home}, stdout=said, stderr=said
+            )
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+            print(log.read_text())
+        assert (process.returncode, "Traceback" in log.read_text()) == (ends_with, False)
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +169,7 @@ def python_of_nodes() -> str:
 def stand_in(folder: Path, needed: dict[str, Needed]) -> None:
     """A package that provides by name what the table says EL 9 has, in the versions it says."""
     provides = [f"Provides: {one.name} = {one.version}" for one in needed.values()]
+    provides.append(f"Provides: {BRAIN_PYTHON}")
     spec = [
         *("Name: stand-in", "Version: 1", "Release: 1", "Summary: of a test", "License: none"),
         *("BuildArch: noarch", *provides, "Provides: /bin/sh, /usr/bin/python3"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -46,10 +47,11 @@ def test_the_settings_keep_all_in_the_directory_of_the_unit(laid_out: Path) -> N
     for name in ("jobmend-brain", "jobmend-learn"):
         unit = (laid_out / f"usr/lib/systemd/system/{name}.service").read_text()
         assert "\nStateDirectory=jobmend-brain\n" in unit
+    settings = (laid_out / "etc/jobmend/brain.toml").read_text()
+    # The local queue is that of whoever submits.
+    assert re.findall(r'^#?(\w+) = "/var/lib/jobmend/', settings, re.M) == ["state_dir"]
     shipped = (ROOT / "etc/brain.toml").read_text()
-    assert len((laid_out / "etc/jobmend/brain.toml").read_text().splitlines()) == len(
-        shipped.splitlines()
-    )
+    assert len(settings.splitlines()) == len(shipped.splitlines())
 
 
 def test_files_and_modes(laid_out: Path) -> None:

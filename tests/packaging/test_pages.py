@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -90,16 +91,21 @@ def test_every_option_of_a_service(name: str, parser: argparse.ArgumentParser, s
 
 
 def all_commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    """Each command with its words; of groups those that do something by themselves."""
     if isinstance(command, click.Group):
         for name, sub in command.commands.items():
             yield from all_commands(sub, f"{path} {name}".strip())
-    else:
+    if not isinstance(command, click.Group) or command.invoke_without_command:
         yield path, command
+
+
+def long(option: click.Option) -> list[str]:
+    return [one for one in (*option.opts, *option.secondary_opts) if one.startswith("--")]
 
 
 def options(command: click.Command) -> set[str]:
     found = [one for one in command.params if isinstance(one, click.Option)]
-    return {option for one in found for option in one.opts if option.startswith("--")}
+    return {name for one in found for name in long(one)}
 
 
 def test_every_command_and_option_of_the_operators(share: Path) -> None:
@@ -108,7 +114,8 @@ def test_every_command_and_option_of_the_operators(share: Path) -> None:
     parts = dict(zip(headed[1::2], headed[2::2], strict=True))
     for path, command in all_commands(commands, ""):
         for option in options(command):
-            assert re.search(rf"^ +{option}(?= |$)", parts[path], re.M), (path, option)
+            shown = rf"^ +(--\S+, )?{option}(?=,? |,?$)"
+            assert re.search(shown, parts[path], re.M), (path, option)
 
 
 @pytest.mark.parametrize("name", ["agent", "brain"])
@@ -159,8 +166,40 @@ def test_bash_completes_every_command_and_option(share: Path) -> None:
         assert found == options(command) | {"--help"}, path
 
 
-def test_bash_completes_values(share: Path, tmp_path: Path) -> None:
-    assert completed(share, "jobmend", "recommend", "--state", "v") == {"verified"}
+def offered(kind: click.ParamType[Any], folder: Path) -> set[str]:
+    """What may follow where a value of some kind is due, and a path into a folder has begun."""
+    if isinstance(kind, click.Choice):
+        return set(kind.choices)
+    paths = {path for path in folder.iterdir() if path.is_dir()}
+    if isinstance(kind, click.Path) and kind.file_okay:
+        paths = set(folder.iterdir())
+    return {str(path) for path in paths} if isinstance(kind, click.Path) else set()
+
+
+def test_bash_completes_every_value(share: Path, tmp_path: Path) -> None:
+    """Choices, files and folders; nothing where a number or a name is due."""
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    for path, command in all_commands(commands, ""):
+        for one in command.params:
+            begun = f"{tmp_path}/f" if isinstance(one.type, click.Path) else ""
+            if isinstance(one, click.Option) and not one.is_flag:
+                found = completed(share, "jobmend", *path.split(), long(one)[0], begun)
+                assert found == offered(one.type, tmp_path), (path, one.name)
+            elif isinstance(one, click.Argument):
+                found = completed(share, "jobmend", *path.split(), begun)
+                assert found >= offered(one.type, tmp_path), (path, one.name)
+    found = completed(share, "jobmend", "run", "--", "cat", f"{tmp_path}/f")
+    assert found == {f"{tmp_path}/file", f"{tmp_path}/folder"}
+
+
+def test_a_value_that_is_named_like_a_command_is_none(share: Path) -> None:
+    after = completed(share, "jobmend", "vet", "--state", "anomaly", "--")
+    assert after == completed(share, "jobmend", "vet", "--")
+    assert "--turn" in completed(share, "jobmend", "vet", "--kind", "ignore", "--t")
+
+
+def test_bash_completes_values_of_the_services(share: Path, tmp_path: Path) -> None:
     (tmp_path / "agent.toml").touch()
     found = completed(share, "jobmend-agent", "--config", f"{tmp_path}/a")
     assert found == {f"{tmp_path}/agent.toml"}

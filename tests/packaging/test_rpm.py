@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from jobmend.jobs.version import VERSION
 from tests.packaging.conftest import NEXT, NODE, ROOT, Machine, Needed, Packages
+from tests.packaging.rpms import laid_out, query
 
 pytestmark = pytest.mark.rpm
 
@@ -60,22 +58,7 @@ FILES = {
         "/usr/share/man/man8/jobmend-condor-node.8.gz": "-rw-r--r--",
     },
 }
-CONFIG_NOREPLACE = 0x1 | 0x10  # RPMFILE_CONFIG, RPMFILE_NOREPLACE
 EDITED = "# The administrator wrote this.\n"
-
-
-def query(package: str, tags: str) -> list[list[str]]:
-    command = ["rpm", "--query", "--package", "--queryformat", f"[{tags}\n]", package]
-    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return [line.split("\t") for line in out.splitlines()]
-
-
-def laid_out(package: str) -> dict[str, str]:
-    tags = "%{FILENAMES}\t%{FILEMODES:perms}\t%{FILEUSERNAME}:%{FILEGROUPNAME}\t%{FILEFLAGS}"
-    rows = query(package, tags)
-    assert {owner for _, _, owner, _ in rows} == {"root:root"}
-    kept = {str(CONFIG_NOREPLACE): " c"}
-    return {name: mode + kept.get(flags, "") for name, mode, _, flags in rows}
 
 
 @pytest.mark.parametrize("name", NODE)
@@ -166,25 +149,6 @@ PAGE = (
 )
 
 
-@contextmanager
-def agent(machine: Machine) -> Iterator[subprocess.Popen[bytes]]:
-    """The unit's command as the unit's user without rights, as systemd would start it."""
-    unit = machine.path("/usr/lib/systemd/system/jobmend-agent.service").read_text()
-    (command,) = re.findall(r"^ExecStart=(.+) \$OPTIONS$", unit, re.M)
-    machine.run("install", "-d", "-o", "jobmend", "-g", "jobmend", "-m", "0750", "/var/lib/jobmend")
-    argv = machine.command(command, user="jobmend")
-    log = machine.path("/tmp/agent.log")
-    with log.open("wb") as told:
-        process = subprocess.Popen(argv, env={"PATH": "/usr/sbin:/usr/bin"}, stderr=told)
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
-        print(log.read_text())
-    assert (process.returncode, "Traceback" in log.read_text()) == (0, False)
-
-
 def page_with(machine: Machine, running: subprocess.Popen[bytes], pattern: str) -> str:
     """The metrics page, once a pattern is found in it."""
     deadline = time.monotonic() + 60
@@ -201,7 +165,7 @@ def page_with(machine: Machine, running: subprocess.Popen[bytes], pattern: str) 
 def agent_runs(machine: Machine) -> None:
     """The installed agent measures, and hears the installed hook of Slurm."""
     machine.path("/etc/jobmend/agent.conf.d/mine.toml").write_text('cluster = "c1"\n')
-    with agent(machine) as running:
+    with machine.service("jobmend-agent") as running:
         page = page_with(machine, running, rf'jobmend_build_info{{version="{VERSION}"[^}}]*}} 1')
         assert "\njobmend_thread_" in page
         status = Path(f"/proc/{running.pid}/status").read_text()
@@ -250,7 +214,7 @@ def upgrade_keeps_what_was_edited(machine: Machine) -> None:
     assert machine.path("/etc/condor/config.d/50-jobmend.conf").read_text() == condor
     changed = machine.run("rpm", "--verify", *NODE, code=1).splitlines()
     assert [line.split()[1:] for line in changed] == [["c", "/etc/jobmend/agent.toml"]]
-    with agent(machine) as running:
+    with machine.service("jobmend-agent") as running:
         page_with(machine, running, rf'jobmend_build_info{{version="{NEXT}"[^}}]*}} 1')
 
 

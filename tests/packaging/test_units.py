@@ -69,6 +69,11 @@ def test_systemd_finds_nothing_wrong(name: str, tmp_path: Path) -> None:
     assert (done.returncode, about_it) == (0, [])
 
 
+def test_a_scorer_that_runs_out_of_memory_does_not_end_the_agent() -> None:
+    text = (UNITS / "jobmend-agent.service").read_text().splitlines()
+    assert "OOMPolicy=continue" in text, "systemd ends a service one process of which is killed"
+
+
 def test_the_program_of_a_unit_is_one_that_is_installed() -> None:
     scripts = (ROOT / "setup.cfg").read_text()
     for unit in UNITS.glob("*.service"):

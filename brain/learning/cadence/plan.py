@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...models import champions
+from ...models.champions import Champion
 from ...store import Store
 from .. import turns
 from ..turns import TurnRecord
@@ -53,7 +54,7 @@ def plan(store: Store, subject: str, worth: float = WORTH) -> Plan:
         ended = [one for one in turns.history(db, subject) if one.state.value in _ENDED]
         steps = [turns.steps(db, one.id) for one in ended]
         cpu = [_cpu(db, one.id) for one in ended]
-        promoted = {one.number: one.promoted for one in champions.history(db, subject)}
+        promoted = _promoted(champions.history(db, subject))
     worked = [number for number, of in enumerate(steps) if any(_trains(name) for name in of)]
     return _proposed(
         subject,
@@ -112,6 +113,12 @@ def _said(line: Growth, best: float) -> str:
         return "the champion's loss does not grow with its age by as much as turns cost"
     sure = "" if line.low > 0 else "; that it grows at all is not sure yet"
     return f"the champion's loss grows by {line.a_day:.3g} a day{sure}"
+
+
+def _promoted(history: Sequence[Champion]) -> dict[int, float]:
+    """When the model of each champion was first promoted: one that was restored is no younger."""
+    times = {one.number: one.promoted for one in history}
+    return {one.number: times.get(one.restores, one.promoted) for one in history}
 
 
 def aged(turn: TurnRecord, promoted: Mapping[int, float]) -> Aged | None:

@@ -62,6 +62,14 @@ class Failures:
             history = decisions.history(db, window, since, until)
         return examples_of(history)[-self._config.learning.max_examples :]
 
+    def alike(self, examples: Sequence[Task]) -> tuple[list[Task], str]:
+        """All: a task is read whatever there is of it."""
+        return list(examples), ""
+
+    def length(self, model: Any) -> Mapping[str, float]:
+        """Nothing: tasks have no length."""
+        return {}
+
     def write(self, path: Path, examples: Sequence[Task]) -> None:
         """Keep examples in one JSON file, whole or not at all."""
         failure_files.write(path, examples)
@@ -125,6 +133,10 @@ class Failures:
         """``[examples]``: how usual each task's failures are; 1 for what a person labelled."""
         p = model.novelty_.p_values([example.content for example in examples])
         return np.where([bool(example.label) for example in examples], 1.0, p)
+
+    def compared(self, model: Any, examples: Sequence[Task]) -> Numbers:
+        """``[examples]``: all tasks that the model knows."""
+        return np.full(len(examples), float(model.novelty_.known))
 
     def suspicion(self, model: Any, examples: Sequence[Task]) -> Numbers:
         """``[examples]``: how likely a decision is that is no likelier than the one taken, by the

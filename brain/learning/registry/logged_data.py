@@ -7,6 +7,7 @@ from typing import Any
 
 from .logged_turn import LoggedTurn, Part
 
+STATE = "jobmend.state"  # tag of a turn's run
 _SHOWN = 36  # characters of a digest that MLflow keeps of a data set; all of it stands in a tag
 
 
@@ -32,7 +33,7 @@ def inputs_of(record: LoggedTurn) -> list[Any]:
 def tags_of(record: LoggedTurn) -> dict[str, str]:
     """What the run of a turn is tagged with."""
     tags = {
-        "jobmend.state": record.state,
+        STATE: record.state,
         "mlflow.note.content": record.why,
         "jobmend.code": record.code,
         **{f"environment.{name}": version for name, version in record.environment.items()},

@@ -35,7 +35,8 @@ class LoggedArm:
 class LoggedTurn:
     """One turn. Metrics that are not finite are left out; ``files`` that are gone are, too.
 
-    ``files`` are such as the journal; ``code`` and ``environment`` are of :mod:`.made_by`.
+    ``files`` are such as the journal; ``code`` is of :mod:`.made_by`, ``environment`` of
+    :mod:`~jobmend.classifier.environment`.
     """
 
     subject: str

@@ -1,17 +1,13 @@
-"""Which code and which libraries made a model: what its lineage says of them."""
+"""Which code made a model: what its lineage says of it."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
-import platform
 from functools import cache
 from pathlib import Path
 
 from ....jobs.version import VERSION
 
-# What a model's numbers depend on.
-LIBRARIES = ("numpy", "safetensors", "scikit-learn", "scipy", "torch", "xgboost", "xgboost-cpu")
 _ROOT = Path(__file__).parents[3]
 _FOLDERS = ("jobs", "classifier", "brain/learning")
 
@@ -28,14 +24,3 @@ def code() -> str:
             hasher.update(f"{path.relative_to(_ROOT)}\0".encode())
             hasher.update(hashlib.sha256(path.read_bytes()).digest())
     return f"{VERSION}+{hasher.hexdigest()[:16]}"
-
-
-def environment() -> dict[str, str]:
-    """Versions of Python and of the libraries that are installed."""
-    found = {"Python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue  # one of the two names of XGBoost
-    return found

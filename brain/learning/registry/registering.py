@@ -1,7 +1,7 @@
 """Keeping the registry level with what happened: turns, champions, the challenger, aliases.
 
 A registry that is away costs nothing but a note: what was not registered is tried again by the
-next turn.
+next turn, whatever came of that.
 """
 
 from __future__ import annotations
@@ -42,27 +42,58 @@ def record(
     turn: LoggedTurn,
     challenger: Challenger | None,
 ) -> tuple[str, ...]:
-    """Tell the registry of a turn, of champions it does not know, and who is challenger now.
+    """Tell the registry of a turn, and what else it does not know.
 
     The same call again changes nothing. Notes say what could not be done; never raises
     TrackingError.
     """
-    waiting = models / "learning" / turn.subject / _WAITING
+    waiting = _waiting(models, turn.subject)
     waiting.mkdir(parents=True, exist_ok=True)
     write_whole(waiting / f"{turn.turn}.json", turn.to_json())
+    return catch_up(store, registry, models, turn.subject, challenger)
+
+
+def catch_up(
+    store: Store, registry: Registry, models: Path, subject: str, challenger: Challenger | None
+) -> tuple[str, ...]:
+    """Tell the registry of turns and champions it missed, and who is champion and challenger now.
+
+    As :func:`record`, without a turn of its own.
+    """
     notes: list[str] = []
     steps: tuple[Callable[[], list[str]], ...] = (
-        lambda: _tell_turns(registry, waiting),
-        lambda: _tell_champions(store, registry, models, turn.subject),
-        lambda: _tell_challenger(registry, turn.subject, challenger),
+        lambda: _tell_turns(registry, _waiting(models, subject)),
+        lambda: _tell_champions(store, registry, models, subject),
+        lambda: _tell_challenger(registry, subject, challenger),
     )
     for tell in steps:
         try:
             notes += tell()
         except TrackingError as error:
-            log.warning("subject=%s turn=%s %s", turn.subject, turn.turn, error)
+            log.warning("subject=%s %s", subject, error)
             notes.append(str(error))
     return tuple(dict.fromkeys(notes))
+
+
+def follow(store: Store, registry: Registry, subject: str) -> None:
+    """Point the alias at the newest champion, where the registry knows it; TrackingError.
+
+    It is looked again behind that, so that of two who do this at once none leaves an older one.
+    """
+    newest = None
+    while newest != (now := _newest(store, subject)):
+        newest = now
+        if newest is not None and newest.version:
+            registry.alias(subject, CHAMPION, newest.version)
+
+
+def _newest(store: Store, subject: str) -> Champion | None:
+    with store.read() as db:
+        return champions.newest(db, subject)
+
+
+def _waiting(models: Path, subject: str) -> Path:
+    return models / "learning" / subject / _WAITING
 
 
 def _tell_turns(registry: Registry, waiting: Path) -> list[str]:
@@ -85,16 +116,13 @@ def _tell_champions(store: Store, registry: Registry, models: Path, subject: str
     with store.read() as db:
         rows = champions.history(db, subject)[::-1]
     for champion in rows:
-        if "registry" in champion.body:
+        if champion.version:
             continue
         try:
             _tell_champion(store, registry, models, champion)
         except ArtifactError as error:
             notes.append(f"champion {champion.number} of {subject} is not registered: {error}")
-    with store.read() as db:
-        newest = champions.newest(db, subject)
-    if newest is not None and "registry" in newest.body:
-        registry.alias(subject, CHAMPION, newest.body["registry"]["version"])
+    follow(store, registry, subject)
     return notes
 
 

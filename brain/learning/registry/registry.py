@@ -16,7 +16,8 @@ from typing import Any
 
 from ....classifier import artifact, flavours, tracking
 from ...config import BrainConfig
-from .logged_data import inputs_of, tags_of
+from ..turns import TurnState
+from .logged_data import STATE, inputs_of, tags_of
 from .logged_turn import LoggedArm, LoggedTurn, finite
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -63,12 +64,16 @@ class Registry:
         self._known = known
 
     def log_turn(self, record: LoggedTurn) -> str:
-        """Log a turn and its arms; the id of its run."""
+        """Log a turn and its arms; the id of its run, which is FAILED where the turn is.
+
+        A turn that was told, and then ended in another state, is told anew.
+        """
         with self._reached() as mlflow:
             client = mlflow.MlflowClient()
             experiment = self._experiment(mlflow, record.subject)
             run = _turn_run(client, experiment, record.turn, int(record.begun * 1000))
-            if LOGGED in client.get_run(run).data.tags:
+            tags = client.get_run(run).data.tags
+            if LOGGED in tags and tags.get(STATE) == record.state:
                 return run
             for arm in record.arms:
                 _log_arm(client, experiment, run, record, arm)
@@ -79,7 +84,8 @@ class Registry:
                     client.log_artifact(run, str(file))
             for name, told in {**tags_of(record), LOGGED: "yes"}.items():
                 client.set_tag(run, tracking.key(name), tracking.value(told))
-            client.set_terminated(run, end_time=int(record.ended * 1000))
+            status = "FAILED" if record.state == TurnState.FAILED.value else "FINISHED"
+            client.set_terminated(run, status=status, end_time=int(record.ended * 1000))
             return run
 
     def register(

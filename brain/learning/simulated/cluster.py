@@ -73,7 +73,8 @@ def _fate(rng: Generator, scenario: Scenario, day: int) -> tuple[str, bool]:
     """What ails a run, empty where nothing does, and whether it is told as failed."""
     poisoned = scenario.poisoned(day)
     ails = rng.random() < (POISONED_SHARE if poisoned else scenario.ailing)
-    hidden = poisoned or rng.random() < scenario.hidden
+    false = scenario.daily / scenario.ailing if scenario.daily else 0.0
+    hidden = poisoned or rng.random() < scenario.hidden + false
     ailment = str(rng.choice(POISONED_AILMENTS if poisoned else AILMENTS))
     return (ailment, not hidden) if ails else ("", False)
 

@@ -67,15 +67,15 @@ def failing_day(scenario: Scenario, day: int) -> tuple[DecidedTask, ...]:
             rng,
             example,
             scenario.begins(day) + _LONGEST + number * _BUSY_DAY / scenario.tasks,
-            wrong=scenario.poisoned(day),
+            false=MISLABELLED_SHARE if scenario.poisoned(day) else scenario.daily,
         )
         for number, example in enumerate(drawn)
     )
 
 
-def _task(rng: Generator, example: LabelledWorkflow, time: float, *, wrong: bool) -> DecidedTask:
+def _task(rng: Generator, example: LabelledWorkflow, time: float, *, false: float) -> DecidedTask:
     events = [event for run in example.record.runs for event in _events(run, time)]
-    mislabelled = wrong and rng.random() < MISLABELLED_SHARE
+    mislabelled = bool(false) and rng.random() < false
     told = _WRONG[example.action] if mislabelled else example.action
     return DecidedTask(example.record, tuple(events), time, example.cause, example.action, told)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Sequence
 from typing import Any
 
+from ...nan import or_nan
 from .outcome import Day, Simulated
 
 _WORDS = {"traces": "1 − AUROC of ailing windows", "failures": "log-loss of decisions (nats)"}
@@ -19,6 +19,7 @@ _MARKS = {
     "quarantined": "q",
     "failed": "!",
 }
+_NOTHING = "no model was in use on any of these days: play more"
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _DPI = 110
 
@@ -43,25 +44,29 @@ def figure_of(found: Simulated) -> Any:
 
 
 def _draw(axis: Any, found: Simulated, subject: str) -> None:
-    from ....classifier.failures.reporting.plots_style import PALETTE
+    from ....classifier.failures.reporting.plots_style import PALETTE, QUIET
 
     days = found.of(subject)
     numbers = [one.day for one in days]
     axis.plot(
         numbers,
-        [_or_nan(one.frozen) for one in days],
+        [or_nan(one.frozen) for one in days],
         color=PALETTE[1],
         marker="s",
         markersize=4,
         linestyle="--",
         label=f"model of day {found.first_turn} stays",
     )
-    learning = [_or_nan(one.learning) for one in days]
+    learning = [or_nan(one.learning) for one in days]
     axis.plot(numbers, learning, color=PALETTE[0], marker="o", markersize=4, label="with learning")
     _mark(axis, found, subject)
     axis.set_ylabel(_WORDS.get(subject, subject), fontsize=9)
     axis.set_title(subject, fontsize=10, loc="left")
     axis.set_xticks(numbers)
+    if not _errors(days):
+        middle = {"transform": axis.transAxes, "ha": "center", "va": "center"}
+        axis.text(0.5, 0.5, _NOTHING, color=QUIET, **middle)
+        axis.set_yticks([])
 
 
 def _mark(axis: Any, found: Simulated, subject: str) -> None:
@@ -105,10 +110,11 @@ def lines(found: Simulated) -> list[str]:
     told = []
     for subject in found.subjects:
         days = found.of(subject)
-        known = [value for one in days for value in (one.learning, one.frozen) if value is not None]
+        known = _errors(days)
         low, high = min(known, default=0.0), max(known, default=1.0)
+        reach = f"{low:.3g} to {high:.3g}" if known else _NOTHING
         told += [
-            f"{subject}: {_WORDS.get(subject, 'error')}, {low:.3g} to {high:.3g} (synthetic)",
+            f"{subject}: {_WORDS.get(subject, 'error')}, {reach} (synthetic)",
             f"  learning {_blocks([one.learning for one in days], low, high)}",
             f"  frozen   {_blocks([one.frozen for one in days], low, high)}",
             f"  turns    {''.join(_MARKS.get(one.state, '.') for one in days)}",
@@ -117,6 +123,11 @@ def lines(found: Simulated) -> list[str]:
     told.append("  turns: * promoted, s in shadow, q quarantined, r rolled back, ! failed, . kept")
     told.append("  events: c workload changes, n new type of job, p poisoned day")
     return told
+
+
+def _errors(days: Sequence[Day]) -> list[float]:
+    """What is known of the models' errors; nothing before the first champion was in use."""
+    return [value for one in days for value in (one.learning, one.frozen) if value is not None]
 
 
 def _event(found: Simulated, day: Day) -> str:
@@ -130,7 +141,3 @@ def _blocks(errors: Sequence[float | None], low: float, high: float) -> str:
     return "".join(
         " " if error is None else _BLOCKS[round(last * (error - low) / span)] for error in errors
     )
-
-
-def _or_nan(value: float | None) -> float:
-    return math.nan if value is None else value

@@ -22,8 +22,9 @@ class Scenario:
     """Days are numbered from 1; ``poison`` 0 means that no day is poisoned.
 
     ``runs`` start a day on ``nodes`` nodes, each gives ``windows`` windows; ``tasks`` fail a day
-    and are decided. Of the runs a share ``ailing`` ails, and of these ``hidden`` ends well.
-    ValueError where days or sizes make no history.
+    and are decided. Of the runs a share ``ailing`` ails, and of these ``hidden`` ends well. A share
+    ``daily`` of what is told is false every day: runs that ail and end well beside the hidden ones,
+    and decisions that were exchanged. ValueError where days, sizes or shares make no history.
     """
 
     days: int = 20
@@ -36,6 +37,7 @@ class Scenario:
     tasks: int = 300
     ailing: float = 0.15
     hidden: float = 0.05
+    daily: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -46,6 +48,11 @@ class Scenario:
         for name, value in sizes.items():
             if value < 1:
                 raise ValueError(f"simulation: {name} is {value}; it must be 1 or more")
+        if not 0 <= self.daily <= self.ailing * (1 - self.hidden):
+            raise ValueError(
+                f"simulation: {self.daily:g} of what is told is false, but only "
+                f"{self.ailing * (1 - self.hidden):g} of the runs ail and fail; give no more"
+            )
         if not 1 < self.change < self.new_type:
             raise ValueError(
                 f"simulation: the change on day {self.change} must come after day 1 and before "

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from ....classifier.paired import Mean, Paired, better, mean_loss
+from ....classifier.paired import LEAST_GROUPS, Mean, Paired, better, mean_loss
 from ..subject import Numbers
 
 Action = Literal["rollback", "promote", "shadow", "keep", "first"]
@@ -186,6 +186,8 @@ def _kept(contest: Contest, figures: Mapping[str, float]) -> str:
 
 
 def _unsure(arm: str, of: Mapping[str, float]) -> str:
+    if of["groups"] < LEAST_GROUPS:
+        return f"{arm} has met {of['groups']:.0f} groups, too few: {LEAST_GROUPS} are wanted"
     return (
         f"{arm} is not surely better (a gain of {of['gain']:.4g}, at least {of['low']:.4g} with "
         f"95 %, more than {of['wanted']:.4g} is wanted; {of['groups']:.0f} groups)"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ....classifier.artifact import write_whole
+from ...nan import or_nan, or_none
 from ..incumbents import Incumbent, Incumbents
 from ..subject import Content, Example, Model, Numbers
 from ..work import Work
@@ -65,7 +66,7 @@ def evaluate(
     _write(work, _all_judged(work, models.get(best), parts, incumbents))
     return Evaluated(
         best=best,
-        validation={arm: _or_none(loss) for arm, loss in validation.items()},
+        validation={arm: or_none(loss) for arm, loss in validation.items()},
         champion=_arm(incumbents.champion),
         shadow=_arm(incumbents.shadow),
         previous=_arm(incumbents.previous),
@@ -102,9 +103,7 @@ def contest_of(work: Work[Any], evaluated: Evaluated, losses: Mapping[str, Losse
         live = live_of(newest.by_model[CHAMPION], newest.groups, work.seed).value
     return Contest(
         champion=evaluated.champion,
-        validation={
-            arm: math.nan if loss is None else loss for arm, loss in evaluated.validation.items()
-        },
+        validation={arm: or_nan(loss) for arm, loss in evaluated.validation.items()},
         new=_pair(held, NEW, evaluated.best),
         shadow=_pair(newest, SHADOW, evaluated.shadow),
         previous=_pair(newest, PREVIOUS, evaluated.previous),
@@ -158,17 +157,13 @@ def _write(work: Work[Any], found: Mapping[str, Losses]) -> None:
         part: {
             "groups": list(losses.groups),
             "losses": {
-                name: [_or_none(float(one)) for one in values]
+                name: [or_none(float(one)) for one in values]
                 for name, values in losses.by_model.items()
             },
         }
         for part, losses in found.items()
     }
     write_whole(work.folder / FILE, json.dumps(document).encode())
-
-
-def _or_none(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def _model(incumbent: Incumbent | None) -> Model | None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .. import folders
+from ...store import Store
+from .. import folders, seen
 from ..subject import Content, Example
 from ..work import NothingToLearn, Work
 
+log = logging.getLogger("jobmend.learning")
+
 FILE = "examples"
-DAY = 86400.0
 
 
 @dataclass(frozen=True)
 class Gathered:
-    """What was gathered, in numbers of examples. Times are seconds since the epoch."""
+    """What was gathered, in numbers of examples. Times are seconds since the epoch.
+
+    Of the ``newest`` are those ``late``, that are older than the newest period and came behind it.
+    """
 
     since: float
     newest_since: float
@@ -25,20 +31,26 @@ class Gathered:
     older: int
     replayed: int
     left_out: int  # beyond [learning] max_examples
+    late: int = 0
+    notes: tuple[str, ...] = ()  # what no model could read beside the others, in sentences
 
 
-def gather(work: Work[Content], remembered: Sequence[Example[Content]]) -> Gathered:
+def gather(work: Work[Content], store: Store, remembered: Sequence[Example[Content]]) -> Gathered:
     """Write the turn's examples into its folder. NothingToLearn where there are none.
 
     ``remembered`` is the reservoir; what is not older than the days that are read is passed over.
+    What there is no room for is left out by the turns to come, too.
     """
-    since = work.begun - work.config.learning.days * DAY
-    told = _once(work.subject.gather(since, work.begun))
-    newest = [one for one in told if one.time >= work.newest_since]
-    older = [one for one in told if one.time < work.newest_since]
+    since = work.since
     replayed = [one for one in _once(remembered) if one.time < since]
+    read = _once(work.subject.gather(since, work.begun))
+    fit = [one for one in read if seen.mark(one) not in work.left_out]
+    told, note = work.subject.alike([*replayed, *fit])
+    if note:
+        log.warning("subject=%s turn=%s %s", work.subject.name, work.id, note)
+    newest = [one for one in told if work.is_new(one)]
+    past = [one for one in told if not work.is_new(one)]
     bound = work.config.learning.max_examples
-    past = [*replayed, *older]
     ours = drawn(newest, max(bound // 2, bound - len(past)), work.seed)
     theirs = drawn(past, bound - len(ours), work.seed)
     if not ours and not theirs:
@@ -47,11 +59,21 @@ def gather(work: Work[Content], remembered: Sequence[Example[Content]]) -> Gathe
             f"{work.config.learning.days:g} days; the next turn looks again"
         )
     _write(work, [*ours, *theirs])
+    taken = {one.key for one in (*ours, *theirs)}
+    left_out = [one for one in told if one.key not in taken]
+    with store.write() as db:
+        seen.keep(db, work.subject.name, seen.LEFT_OUT, left_out, since)
     kept_replay = sum(one.time < since for one in theirs)
-    left_out = len(newest) + len(past) - len(ours) - len(theirs)
-    older_kept = len(theirs) - kept_replay
     return Gathered(
-        since, work.newest_since, work.begun, len(ours), older_kept, kept_replay, left_out
+        since,
+        work.newest_since,
+        work.begun,
+        newest=len(ours),
+        older=len(theirs) - kept_replay,
+        replayed=kept_replay,
+        left_out=len(left_out),
+        late=sum(one.time < work.newest_since for one in ours),
+        notes=(note,) if note else (),
     )
 
 

@@ -53,6 +53,8 @@ def promote(
     ChampionError where the champion was replaced since it was compared with.
     """
     shadow: Shadow | None = None
+    if decision.action in ("rollback", "promote", "first"):
+        _check_by_hand(work, store, evaluated)
     if decision.action == "rollback":
         _roll_back(work, store, decision, evaluated.over)
     elif decision.action in ("promote", "first"):
@@ -62,7 +64,7 @@ def promote(
     elif decision.action == "shadow":
         _keep_in_shadow(work, decision.arm)
         shadow = Shadow(work.id, decision.arm, 0, lineage)
-    elif waiting is not None and _unjudged(decision):
+    elif waiting is not None and evaluated.shadow and _unjudged(decision):
         shadow = waiting
     with store.read() as db:
         newest = champions.newest(db, work.subject.name)
@@ -109,6 +111,17 @@ def mean_losses(losses: Mapping[str, Losses], seed: int) -> dict[str, float]:
         if model in losses[of].by_model
     }
     return {who: loss for who, loss in found.items() if math.isfinite(loss)}
+
+
+def _check_by_hand(work: Work[Any], store: Store, evaluated: Evaluated) -> None:
+    """ChampionError where a model was trained by hand that nothing was compared with."""
+    with store.read() as db:
+        by_hand = trained_by_hand(work, db)
+    if by_hand is not None and evaluated.champion != by_hand.arm:
+        raise champions.ChampionError(
+            f"{work.subject.name}: a model was trained by hand while turn {work.id} ran; "
+            "it stays in use, the next turn compares with it"
+        )
 
 
 def _promote(

@@ -12,6 +12,7 @@ from ....classifier.artifact import write_whole
 from ....classifier.drift import FEWEST
 from ... import quarantine
 from ...store import Store
+from .. import seen
 from ..incumbents import Incumbent
 from ..subject import Content, Example
 from ..vetting.period import heeded
@@ -41,9 +42,9 @@ def sift(
     examples: Sequence[Example[Content]],
     champion: Incumbent | None,
 ) -> Sifted:
-    """Vet the newest period, apply persons' words to all, and write down what is left."""
-    newest = [one for one in examples if one.time >= work.newest_since]
-    older = [one for one in examples if one.time < work.newest_since]
+    """Vet what is new, apply persons' words to all, and write down what is left and was seen."""
+    newest = [one for one in examples if work.is_new(one)]
+    older = [one for one in examples if not work.is_new(one)]
     vetted = vet(
         work.subject,
         champion.model if champion else None,
@@ -59,6 +60,8 @@ def sift(
         past = heeded(older, quarantine.decisions(db, work.subject.name))
     labels = {one.key: one.label for one in (*past, *vetted.kept)}
     write_whole(work.folder / FILE, json.dumps(labels).encode())
+    with store.write() as db:
+        seen.keep(db, work.subject.name, work.id, examples, work.since)
     return _counted(vetted, len(past))
 
 

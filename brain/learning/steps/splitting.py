@@ -6,7 +6,7 @@ By group: all examples of a run or workflow are in one part.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..registry.logged_turn import Part
@@ -20,7 +20,7 @@ VALIDATION_SHARE = 0.2  # of all other groups
 
 @dataclass(frozen=True)
 class Split:
-    """The part of each group. Of the newest period are those that have an example in it."""
+    """The part of each group. Of the newest period are those that have a new example."""
 
     parts: dict[str, str]
 
@@ -29,13 +29,15 @@ class Split:
         return [one for one in examples if self.parts.get(one.group) == part]
 
 
-def split(examples: Sequence[Example[Content]], newest_since: float, lot: str) -> Split:
+def split(
+    examples: Sequence[Example[Content]], is_new: Callable[[Example[Content]], bool], lot: str
+) -> Split:
     """Divide the groups by chance, which ``lot`` decides; another lot, other groups.
 
     Two fifths of the groups of the newest period are held out; of all others a fifth validates.
     """
     groups = sorted({one.group for one in examples}, key=lambda group: chance(lot, group))
-    newest = {one.group for one in examples if one.time >= newest_since}
+    newest = {one.group for one in examples if is_new(one)}
     held = [group for group in groups if group in newest]
     held = held[: round(HELD_OUT_SHARE * len(held))]
     rest = [group for group in groups if group not in set(held)]
@@ -70,12 +72,14 @@ class Parts:
 
 
 def parts_of(
-    found: Split, examples: Sequence[Example[Content]], newest_since: float
+    found: Split,
+    examples: Sequence[Example[Content]],
+    is_new: Callable[[Example[Content]], bool],
 ) -> dict[str, list[Example[Content]]]:
     """The examples by part, :data:`NEWEST` among them. Held out are those of the newest period:
     of a group's older ones the champion may have learned.
     """
-    newest = [one for one in examples if one.time >= newest_since]
+    newest = [one for one in examples if is_new(one)]
     return {
         TRAIN: found.of(TRAIN, examples),
         VALIDATION: found.of(VALIDATION, examples),

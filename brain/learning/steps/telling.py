@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ....classifier.artifact import write_whole
+from ....classifier.environment import environment
 from ... import drifts
 from ...store import Store
 from .. import folders
@@ -21,6 +22,7 @@ from .splitting import HELD_OUT, NEWEST
 from .training import Trained
 
 if TYPE_CHECKING:
+    from ..registry.registering import Challenger
     from ..registry.registry import Registry
 
 PICTURE = "competition.png"
@@ -55,16 +57,32 @@ def register(
     """Tell ``registry`` of the turn, its champion and its challenger; told twice, all is once."""
     if registry is None:
         return Registered()
-    from ..registry.registering import Challenger, record
+    from ..registry.registering import record
 
-    challenger = None
-    if told.shadow is not None:
-        where = folders.shadow_of(work.models, work.subject.name, told.shadow.turn)
-        tags = {"jobmend.arm": told.shadow.arm}
-        challenger = Challenger(told.shadow.turn, where, tags)
     _draw(work, store, told)
-    logged = _logged(work, told, ended)
-    return Registered(tuple(record(store, registry, work.models, logged, challenger)))
+    logged, challenger = _logged(work, told, ended), _challenger(work, told.shadow)
+    return Registered(record(store, registry, work.models, logged, challenger))
+
+
+def catch_up(
+    work: Work[Any], store: Store, registry: Registry | None, shadow: Shadow | None
+) -> Registered:
+    """Tell ``registry`` what it missed before; the turn itself came to nothing worth telling."""
+    if registry is None:
+        return Registered()
+    from ..registry import registering
+
+    challenger, name = _challenger(work, shadow), work.subject.name
+    return Registered(registering.catch_up(store, registry, work.models, name, challenger))
+
+
+def _challenger(work: Work[Any], shadow: Shadow | None) -> Challenger | None:
+    if shadow is None:
+        return None
+    from ..registry.registering import Challenger
+
+    where = folders.shadow_of(work.models, work.subject.name, shadow.turn)
+    return Challenger(shadow.turn, where, {"jobmend.arm": shadow.arm})
 
 
 def _draw(work: Work[Any], store: Store, told: Told) -> None:
@@ -99,7 +117,7 @@ def _logged(work: Work[Any], told: Told, ended: float) -> LoggedTurn:
         parts=tuple(told.parts),
         arms=tuple(_arm(one, told.validation or {}) for one in told.trained),
         code=made_by.code(),
-        environment=made_by.environment(),
+        environment=environment(),
         files=(work.folder / JOURNAL, work.folder / PICTURE),
     )
 

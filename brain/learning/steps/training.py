@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ....classifier.artifact import ArtifactError
 from ..subject import Content, Example, Model, Tell
 from ..work import OutOfTime, Work
 
@@ -22,6 +23,7 @@ class Trained:
     examples: int
     why_not: str = ""
     params: dict[str, Any] = field(default_factory=dict)
+    length: dict[str, float] = field(default_factory=dict)  # of the examples that it reads
 
 
 def path_of(work: Work[Content], arm: str) -> Path:
@@ -38,14 +40,14 @@ def train_arm(
     """
     try:
         model = work.subject.train(arm, train, work.seed, _timed(work.tell, left))
-    except ValueError as error:
+        _save(model, path_of(work, arm))
+    except (ArtifactError, ValueError) as error:
         return Trained(arm, len(train), str(error))
     except OutOfTime:
         minutes = work.config.learning.turn_minutes
         return Trained(arm, len(train), f"out of time: the turn may take {minutes:g} minutes")
-    _save(model, path_of(work, arm))
     plain = json.loads(json.dumps(model.get_params(), default=str))
-    return Trained(arm, len(train), params=plain)
+    return Trained(arm, len(train), params=plain, length=dict(work.subject.length(model)))
 
 
 def _timed(tell: Tell, left: Callable[[], float]) -> Tell:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 
-from ....jobs.windows import FEATURES, TraceWindow
+from ....jobs.windows import FEATURES, SAME_STEP, TraceWindow
 from ...config import LearningConfig
 from ...models.shelf import TRACES
 from ...sources.source import TraceSource
@@ -20,16 +21,17 @@ from . import examples as trace_examples
 from . import files as trace_files
 from .examples import AILING, HEALTHY, is_ailing, is_healthy
 from .injecting import draw, harmed
-from .placing import placements
+from .placing import Anomalies, placements
 
 if TYPE_CHECKING:
     from ....classifier.traces.watched import WatchedTraceModel
 
 MEMORY: Final = 256 * 2**20  # bytes of windows that are gathered; training needs six times that
 EPOCHS: Final = 60
-KNOWN_ANOMALIES: Final = 20  # fewer say too little about a model to be a kind of anomaly
+KNOWN_ANOMALIES: Final = 20  # runs; fewer say too little about a model to be a kind of anomaly
 INJECTED: Final = 1000  # windows that are harmed on purpose, at most
 PRESENT: Final = 100  # newest windows whose shape is the present one
+ALIKE: Final = SAME_STEP**0.5  # times: so steps of any two windows learned from are the same
 _TOLD_ANOMALIES = "told"  # kind of the anomalies that schedulers and persons tell of
 
 Window = Example[TraceWindow]
@@ -90,19 +92,33 @@ class Traces:
         windows = [example.content for example in examples]
         return Measured(names(FEATURES), profiles(windows, FEATURES))
 
+    def alike(self, examples: Sequence[Window]) -> tuple[list[Window], str]:
+        """Those of the shape that is told at present, see :func:`of_present_shape`."""
+        kept = of_present_shape(examples)
+        if len(kept) == len(examples):
+            return kept, ""
+        return kept, (
+            f"{len(examples) - len(kept)} of {len(examples)} windows are left out: they are no "
+            f"{kept[-1].content.length}, as most of the newest are, or have other features; set "
+            "[sample] period_seconds and [window] steps of all agents alike"
+        )
+
+    def length(self, model: Any) -> Mapping[str, float]:
+        """Steps and seconds of a step of the windows that it reads."""
+        return asdict(model.length)
+
     def train(self, arm: str, train: Sequence[Window], seed: int, tell: Tell) -> WatchedTraceModel:
-        """Learn from healthy windows of the shape that is told at present; ValueError where they
-        are too few, or there is no such arm.
+        """Learn from healthy windows, which have to be alike; ValueError where they are not or are
+        too few, or there is no such arm.
         """
         from ....classifier.traces.watched import WatchedTraceModel
 
         healthy = sorted(filter(is_healthy, train), key=lambda example: example.time)
-        alike = of_present_shape(healthy)
         model = WatchedTraceModel(reconstruction=arm, epochs=self._epochs, seed=seed)
         return model.fit(
-            [example.content for example in alike],
+            [example.content for example in healthy],
             lambda epoch, epochs, _: tell(f"training {arm}", epoch, epochs),
-            types_of(alike),
+            types_of(healthy),
         )
 
     def load(self, directory: Path) -> WatchedTraceModel:
@@ -112,44 +128,53 @@ class Traces:
         return WatchedTraceModel.load(directory)
 
     def losses(self, model: Any, examples: Sequence[Window]) -> Numbers:
-        """``[examples]``: of each healthy window the share of anomalies that do not score above it.
+        """``[examples]``: how much the model errs on each healthy window, see :mod:`.placing`.
 
         Anomalies are healthy windows of ``examples`` harmed on purpose, and those told of where
-        there are 20 of them. NaN for all others. What is harmed and how does not depend on the
-        model.
+        20 runs had some. NaN for all others. What is harmed and how does not depend on the model.
         """
         healthy = [place for place, example in enumerate(examples) if is_healthy(example)]
         found = np.full(len(examples), np.nan)
         if not healthy:
             return found
-        scores = model.scores([examples[place].content for place in healthy])
-        found[healthy] = placements(scores, self._anomalies(model, examples))
+        windows = [examples[place].content for place in healthy]
+        anomalies = self._made(model, windows)
+        told = _one_a_run(
+            [example for example in examples if is_ailing(example)], self._config.seed
+        )
+        if len(told) >= KNOWN_ANOMALIES:
+            anomalies[_TOLD_ANOMALIES] = Anomalies(model.scores(told))
+        found[healthy] = placements(model.scores(windows), anomalies)
         return found
 
-    def _anomalies(self, model: Any, examples: Sequence[Window]) -> dict[str, Numbers]:
-        """Scores of anomalies by kind."""
+    def _made(self, model: Any, healthy: Sequence[TraceWindow]) -> dict[str, Anomalies]:
+        """Scores of healthy windows that were harmed, by kind of harm; a fair sample of many."""
         seed = self._config.seed
-        healthy = [example.content for example in examples if is_healthy(example)]
-        if len(healthy) > INJECTED:
-            healthy.sort(key=lambda window: (draw(window.key, seed + 1).random(), window.key))
-        made = [harmed(window, seed) for window in healthy[:INJECTED]]
-        scores = model.scores([window for _, window in made])
+        places = list(range(len(healthy)))
+        if len(places) > INJECTED:
+            drawn = {at: (_lot(healthy[at], seed + 1), healthy[at].key) for at in places}
+            places = sorted(places, key=lambda at: drawn[at])[:INJECTED]
+        made = [harmed(healthy[at], seed) for at in places]
+        scores, made_of = model.scores([window for _, window in made]), np.array(places, np.intp)
         kinds = np.array([kind for kind, _ in made])
-        found = {f"made: {kind}": scores[kinds == kind] for kind in sorted(set(kinds.tolist()))}
-        told = [example.content for example in examples if is_ailing(example)]
-        if len(told) >= KNOWN_ANOMALIES:
-            found[_TOLD_ANOMALIES] = model.scores(told)
-        return found
+        return {
+            f"made: {kind}": Anomalies(scores[kinds == kind], made_of[kinds == kind])
+            for kind in sorted(set(kinds.tolist()))
+        }
 
     def novelty(self, model: Any, examples: Sequence[Window]) -> Numbers:
         """``[examples]``: p-values of the model's scores and of distances to what it learned from.
 
-        1 for what is known to be ailing, for what a person labelled, and for windows of another
-        shape: those are no news.
+        1 for what is known to be ailing, for what a person labelled, and for windows that the model
+        does not read: those are no news.
         """
         p = model.novelty([example.content for example in examples], _kinds(examples))
         known = [bool(example.label) or example.truth == AILING for example in examples]
         return np.where(known, 1.0, p)
+
+    def compared(self, model: Any, examples: Sequence[Window]) -> Numbers:
+        """``[examples]``: the calibration windows of its kind, or all where those are few."""
+        return np.asarray(model.compared(_kinds(examples)), dtype=np.float64)
 
     def suspicion(self, model: Any, examples: Sequence[Window]) -> Numbers:
         """``[examples]``: p-values of the scores of what is told to be healthy, small where the
@@ -175,14 +200,29 @@ class Traces:
         }
 
 
+def _lot(window: TraceWindow, seed: int) -> float:
+    return float(draw(window.key, seed).random())
+
+
+def _one_a_run(examples: Sequence[Window], seed: int) -> list[TraceWindow]:
+    """One window of each run, drawn by chance: those of one run tell the same."""
+    ordered = sorted(examples, key=lambda one: (_lot(one.content, seed), one.key))
+    return list({one.group: one.content for one in ordered}.values())
+
+
 def of_present_shape(examples: Sequence[Window]) -> list[Window]:
-    """Those of ``examples``, oldest first, that have the steps and features that most of the newest
-    have: agents are set anew one by one.
+    """Those of ``examples``, oldest first, that have the features and the length, in steps and in
+    time, that most of the newest have: agents are set anew one by one.
     """
-    shapes = [(one.content.steps, one.content.features) for one in examples]
-    present = Counter(shapes[-PRESENT:]).most_common(1)
-    wanted = [shape for shape, _ in present]
-    return [one for one, shape in zip(examples, shapes, strict=True) if shape in wanted]
+    newest = [one.content for one in examples[-PRESENT:]]
+    if not newest:
+        return []
+    present = max(newest, key=lambda one: sum(_is_alike(one, other) for other in newest))
+    return [one for one in examples if _is_alike(one.content, present)]
+
+
+def _is_alike(one: TraceWindow, other: TraceWindow) -> bool:
+    return one.features == other.features and one.length.same(other.length, ALIKE)
 
 
 def types_of(examples: Sequence[Window]) -> dict[str, str]:

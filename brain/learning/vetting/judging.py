@@ -4,10 +4,15 @@ A model's p-values are valid where examples are like those it learned from: of s
 share of at most ``p`` has a p-value of at most ``p``. What chance explains is therefore let
 through. To leave it out as well would cut the tails off each day's data, and a model that learned
 from such days would call more and more of the next ones new.
+
+All p-values of a period compare with the same n known examples, so that they err together: of
+exchangeable examples the number beyond the k-th largest of n is beta-binomial (Wilks 1942,
+"Statistical prediction with special reference to the problem of tolerance limits").
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +20,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.stats import betabinom, binom
 
 from ..subject import Numbers
 
@@ -25,12 +30,13 @@ CHANCE: Final = 0.05  # a kind has so many odd examples by chance that often: no
 SURELY: Final = 0.001  # the same of a whole period
 SUSPECT_P: Final = 0.05  # p-value of a group's truth from which on it contradicts the model
 SUSPECT_SHARE: Final = 0.15  # of the groups: fewer contradictions do not condemn a period
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True)
 class Limits:
-    """``novel_p``: p-value from which on an example is odd. ``novel_share``: of the newest period,
-    from which on all of it is set apart.
+    """``novel_p``: p-value from which on an example is odd; 0: none is. ``novel_share``: of the
+    newest period, from which on all of it is set apart.
     """
 
     novel_p: float = 0.01
@@ -53,6 +59,7 @@ class Judgement:
 def judge(
     novelty: Numbers,
     suspicion: Numbers,
+    compared: Numbers,
     kinds: Sequence[str],
     groups: Sequence[str],
     limits: Limits,
@@ -60,19 +67,27 @@ def judge(
     """Judge the examples of a period by their p-values; NaN speaks for nothing.
 
     ``novelty`` is ``[examples]``, ``suspicion`` too: how likely a truth like this is, given the
-    example. Truths of one group (a run, a workflow) are one truth.
+    example. Truths of one group (a run, a workflow) are one truth. ``compared`` is ``[examples]``:
+    with how many known ones novelty compares each. Where these are too few for a p-value of
+    ``novel_p``, what is odder than all of them is odd.
     """
-    odd = novelty <= limits.novel_p
+    odd = novelty <= _levels(compared, limits.novel_p)
     suspects = _suspects(suspicion, groups)
-    why = _too_new(odd, limits) or _too_contrary(suspects)
-    novel = np.flatnonzero(odd & _beyond_chance(odd, kinds, limits.novel_p))
+    why = _too_new(odd, compared, limits) or _too_contrary(suspects)
+    novel = np.flatnonzero(odd & _beyond_chance(odd, compared, kinds, limits.novel_p))
     return Judgement(tuple(novel.tolist()), bool(why), why, _share(odd), _share(suspects))
 
 
-def _too_new(odd: Truths, limits: Limits) -> str:
+def _levels(compared: Numbers, novel_p: float) -> Numbers:
+    """``[examples]``: the p-value at which each is odd."""
+    least = np.where(compared > 0, 1.0 / (compared + 1.0), 0.0)
+    return np.maximum(novel_p, least) if novel_p > 0 else np.zeros(len(compared))
+
+
+def _too_new(odd: Truths, compared: Numbers, limits: Limits) -> str:
     """Why the period is too new to be learned from, or nothing."""
     share = _share(odd)
-    if share <= limits.novel_share or _chance(odd, limits.novel_p) > SURELY:
+    if share <= limits.novel_share or _beyond(odd, compared, limits.novel_p) > SURELY:
         return ""
     return (
         f"{share:.0%} of {len(odd)} examples are unlike all that the champion learned from; "
@@ -106,15 +121,26 @@ def _suspects(suspicion: Numbers, groups: Sequence[str]) -> Truths:
     return np.asarray(np.where(sizes > 1, 2 * means, means) <= SUSPECT_P)
 
 
-def _beyond_chance(odd: Truths, kinds: Sequence[str], novel_p: float) -> Truths:
+def _beyond_chance(odd: Truths, compared: Numbers, kinds: Sequence[str], novel_p: float) -> Truths:
     """``[examples]``: has its kind more odd examples than chance explains?"""
     of_kind = defaultdict(list)
     for place, kind in enumerate(kinds):
         of_kind[kind].append(place)
     found = np.zeros(len(odd), dtype=bool)
     for places in of_kind.values():
-        found[places] = _chance(odd[places], novel_p) <= CHANCE
+        found[places] = _beyond(odd[places], compared[places], novel_p) <= CHANCE
     return found
+
+
+def _beyond(odd: Truths, compared: Numbers, novel_p: float) -> float:
+    """How likely chance makes so many odd, by the fewest known examples that one compares with."""
+    if not odd.any():
+        return 1.0
+    fewest = float(compared.min())
+    rank = math.floor(_levels(np.array([fewest]), novel_p)[0] * (fewest + 1) + _ROUNDING)
+    if rank < 1:  # there is nothing to compare with
+        return 1.0
+    return float(betabinom.sf(odd.sum() - 1, len(odd), rank, fewest + 1 - rank))
 
 
 def _chance(hits: Truths, p: float) -> float:

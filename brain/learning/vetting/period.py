@@ -34,8 +34,9 @@ class Coded(Protocol):
 class Period(Generic[Content]):
     """The newest examples, and those before them that may be used.
 
-    ``open`` are the newest ones on which there is no word yet; ``values``, ``novelty`` and
-    ``suspicion`` are theirs, p-values NaN where nothing is new.
+    ``open`` are the newest ones on which there is no word yet; ``values``, ``novelty``,
+    ``suspicion`` and ``compared`` are theirs, p-values NaN where nothing is new. ``compared`` says
+    with how many known examples novelty compares each.
     """
 
     newest: Sequence[Example[Content]]
@@ -47,6 +48,7 @@ class Period(Generic[Content]):
     values: Numbers  # [open, features]
     novelty: Numbers  # [open]
     suspicion: Numbers  # [open]
+    compared: Numbers  # [open]
 
 
 def heeded(examples: Sequence[Example[Content]], words: Words) -> list[Example[Content]]:
@@ -81,7 +83,9 @@ def measured(
     places = [n for n, it in enumerate(newest) if it.key not in words or it.key in own]
     chosen, values = [newest[n] for n in places], numbers.values[places]
     novelty, suspicion = np.full(len(chosen), np.nan), np.full(len(chosen), np.nan)
+    compared = np.zeros(len(chosen))
     if champion is not None:
+        compared = subject.compared(champion, chosen)
         normal = [it for it in (*newest, *older) if _is_normal(it, words)]
         accepted = [it for it in heeded(normal, words) if is_usual(it)]
         known, vouched = _familiar(subject, accepted, background, chosen, values)
@@ -92,7 +96,16 @@ def measured(
         if len(doubtful):
             suspicion[doubtful] = subject.suspicion(champion, [chosen[n] for n in doubtful])
     return Period(
-        newest, numbers, earlier, earlier_numbers, background, chosen, values, novelty, suspicion
+        newest,
+        numbers,
+        earlier,
+        earlier_numbers,
+        background,
+        chosen,
+        values,
+        novelty,
+        suspicion,
+        compared,
     )
 
 

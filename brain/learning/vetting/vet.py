@@ -66,7 +66,7 @@ def vet(
     found = drifting(subject, period, config.seed)
     kinds, groups = [it.kind for it in period.open], [it.group for it in period.open]
     limits = Limits(config.novel_p, config.novel_share)
-    judgement = judge(period.novelty, period.suspicion, kinds, groups, limits)
+    judgement = judge(period.novelty, period.suspicion, period.compared, kinds, groups, limits)
     apart = set_apart(subject, period, judgement, turn, now)
     with store.write() as db:
         drifts.keep(db, turn, found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -12,8 +11,7 @@ from ..resampling import Resampling
 from ..task import FailedTask
 from .arm import Arm, Floats
 from .boosted import BoostedArm
-from .cascade import part
-from .keeping import classes_of, damaged, json_bytes, params_of, unfitted
+from .keeping import KeptArm, json_bytes, part, unfitted
 from .labelled import floored, numbered
 from .linear import LogisticArm
 from .mixture import MixtureArm
@@ -26,7 +24,7 @@ PRIOR = 1.0  # tasks that each member is thought to have said best
 MEMBERS: Mapping[str, type[Any]] = {arm.name: arm for arm in (MixtureArm, BoostedArm, LogisticArm)}
 
 
-class BlendArm:
+class BlendArm(KeptArm):
     """A linear opinion pool of different arms.
 
     Members fitted on the older 80 % say the newest 20 %; the weights that make the pool's log-loss
@@ -36,7 +34,6 @@ class BlendArm:
 
     name = "blend"
 
-    classes_: tuple[str, ...]
     weights_: Floats
     members_: list[Arm]
 
@@ -56,10 +53,6 @@ class BlendArm:
         self.resampling: Resampling = resampling
         self.seed = seed
         self.threads = threads
-
-    def get_params(self) -> dict[str, Any]:
-        """What it was made with, by name; JSON values."""
-        return params_of(self)
 
     def fit(self, tasks: Sequence[FailedTask], labels: Sequence[str]) -> Self:
         """Learn from tasks in time order; ValueError says what they lack."""
@@ -105,23 +98,16 @@ class BlendArm:
             files |= {f"{name}-{file}": data for file, data in arm.files().items()}
         return files
 
-    @classmethod
-    def restore(cls, params: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
-        """The arm that :meth:`files` kept; ArtifactError where they are damaged."""
-        with damaged(cls.name):
-            arm = cls(**params)
-            learned = json.loads(files["arm.json"])
-            arm.classes_ = classes_of(learned)
-            arm.weights_ = np.array(learned["weights"], dtype=np.float64)
-            made = zip(arm.members, arm._make(), strict=True)
-            arm.members_ = [
-                MEMBERS[name].restore(member.get_params(), part(files, f"{name}-"))
-                for name, member in made
-            ]
-            fitting = all(member.classes_ == arm.classes_ for member in arm.members_)
-            if not fitting or arm.weights_.shape != (len(arm.members_),):
-                raise ValueError("members of other classes")
-        return arm
+    def _take(self, learned: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+        self.weights_ = np.array(learned["weights"], dtype=np.float64)
+        made = zip(self.members, self._make(), strict=True)
+        self.members_ = [
+            MEMBERS[name].restore(member.get_params(), part(files, f"{name}-"))
+            for name, member in made
+        ]
+        fitting = all(member.classes_ == self.classes_ for member in self.members_)
+        if not fitting or self.weights_.shape != (len(self.members_),):
+            raise ValueError("members of other classes")
 
 
 def pool_weights(said: Floats) -> Floats:

@@ -111,5 +111,5 @@ class BoostedArm(TableArm):
     def _kept(self) -> dict[str, bytes]:
         return {FILE: bytes(self.booster_.save_raw("ubj"))}
 
-    def _take(self, files: Mapping[str, bytes]) -> None:
+    def _read(self, files: Mapping[str, bytes]) -> None:
         self.booster_ = self.growth().read(files[FILE], self.table_.width)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -12,14 +11,14 @@ from ..resampling import Resampling
 from ..task import FailedTask
 from .arm import Floats
 from .boosted import BoostedArm
-from .keeping import classes_of, damaged, json_bytes, params_of, unfitted
+from .keeping import KeptArm, json_bytes, part, unfitted
 from .labelled import floored, numbered
 
 REST = " rest"  # no answer begins with a space
 _FIRST, _SECOND = "first-", "second-"
 
 
-class CascadeArm:
+class CascadeArm(KeptArm):
     """XGBoost for ``first`` (or, where nobody answered that, the most frequent) against the rest.
 
     A second one is fitted on the rest among themselves, where there are two different. Their
@@ -28,7 +27,6 @@ class CascadeArm:
 
     name = "cascade"
 
-    classes_: tuple[str, ...]
     common_: str
     first_: BoostedArm
     second_: BoostedArm | None  # None: the rest is one answer
@@ -50,10 +48,6 @@ class CascadeArm:
         self.fewest = fewest
         self.seed = seed
         self.threads = threads
-
-    def get_params(self) -> dict[str, Any]:
-        """What it was made with, by name; JSON values."""
-        return params_of(self)
 
     def fit(self, tasks: Sequence[FailedTask], labels: Sequence[str]) -> Self:
         """Learn both questions from tasks in time order; ValueError says what they lack."""
@@ -104,27 +98,15 @@ class CascadeArm:
             files |= {_SECOND + name: data for name, data in self.second_.files().items()}
         return {**files, "arm.json": json_bytes(learned)}
 
-    @classmethod
-    def restore(cls, params: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
-        """The arm that :meth:`files` kept; ArtifactError where they are damaged."""
-        with damaged(cls.name):
-            arm = cls(**params)
-            learned = json.loads(files["arm.json"])
-            arm.classes_ = classes_of(learned)
-            arm.common_ = learned["common"]
-            inner = arm._arm().get_params()
-            arm.first_ = BoostedArm.restore(inner, part(files, _FIRST))
-            arm.second_ = None
-            if learned["stages"] == 2:
-                arm.second_ = BoostedArm.restore(inner, part(files, _SECOND))
-            rest = tuple(word for word in arm.classes_ if word != arm.common_)
-            among = rest if arm.second_ is None else arm.second_.classes_
-            if arm.common_ not in arm.classes_ or among != rest:
-                raise ValueError("stages of other classes")
-            arm.first_.classes_.index(arm.common_)
-        return arm
-
-
-def part(files: Mapping[str, bytes], prefix: str) -> dict[str, bytes]:
-    """Those of ``files`` that begin with ``prefix``, without it."""
-    return {name[len(prefix) :]: data for name, data in files.items() if name.startswith(prefix)}
+    def _take(self, learned: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+        self.common_ = learned["common"]
+        inner = self._arm().get_params()
+        self.first_ = BoostedArm.restore(inner, part(files, _FIRST))
+        self.second_ = None
+        if learned["stages"] == 2:
+            self.second_ = BoostedArm.restore(inner, part(files, _SECOND))
+        rest = tuple(word for word in self.classes_ if word != self.common_)
+        among = rest if self.second_ is None else self.second_.classes_
+        if self.common_ not in self.classes_ or among != rest:
+            raise ValueError("stages of other classes")
+        self.first_.classes_.index(self.common_)

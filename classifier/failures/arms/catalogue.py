@@ -13,30 +13,27 @@ from .blend import BlendArm
 from .boosted import BoostedArm
 from .cascade import CascadeArm
 from .forest import ForestArm, GradientBoostingArm
+from .keeping import KeptArm
 from .linear import LogisticArm, SvmArm
 from .majority import MajorityArm
 from .mixture import MixtureArm
 from .network import NetworkArm
-from .rules import CmsRulesArm, CrabRulesArm, HtcondorRulesArm
+from .rules import RULE_ARMS
 
-ARMS: Mapping[str, type[Any]] = {
-    arm.name: arm
-    for arm in (
-        MajorityArm,
-        CmsRulesArm,
-        CrabRulesArm,
-        HtcondorRulesArm,
-        LogisticArm,
-        SvmArm,
-        ForestArm,
-        GradientBoostingArm,
-        BoostedArm,
-        NetworkArm,
-        CascadeArm,
-        MixtureArm,
-        BlendArm,
-    )
-}
+_ARMS: tuple[type[KeptArm], ...] = (
+    MajorityArm,
+    *RULE_ARMS.values(),
+    LogisticArm,
+    SvmArm,
+    ForestArm,
+    GradientBoostingArm,
+    BoostedArm,
+    NetworkArm,
+    CascadeArm,
+    MixtureArm,
+    BlendArm,
+)
+ARMS: Mapping[str, type[Any]] = {arm.name: arm for arm in _ARMS}
 COMMON: Final = frozenset({"resampling", "seed", "threads", "progress"})
 
 

@@ -62,7 +62,7 @@ class TreesArm(TableArm):
     def _kept(self) -> dict[str, bytes]:
         return {FILE: skops.dumps(self.estimator_)}
 
-    def _take(self, files: Mapping[str, bytes]) -> None:
+    def _read(self, files: Mapping[str, bytes]) -> None:
         data = files[FILE]
         try:
             strange = sorted(set(skops.get_untrusted_types(data=data)) - TRUSTED)

@@ -7,12 +7,13 @@ import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...artifact import ArtifactError
+from ...parameters import Parametrised
 
 
 def unfitted(name: str) -> ValueError:
@@ -33,10 +34,30 @@ def damaged(name: str, *more: type[Exception]) -> Iterator[None]:
         ) from error
 
 
-def params_of(arm: object) -> dict[str, Any]:
-    """What ``arm`` was made with, by name, as JSON values: its attributes that nobody learned."""
-    kept = {name: value for name, value in vars(arm).items() if not name.endswith("_")}
-    return {name: list(v) if isinstance(v, tuple) else v for name, v in kept.items()}
+class KeptArm(Parametrised):
+    """An arm whose ``files`` hold ``arm.json``, with its classes; ``_take`` reads all the rest."""
+
+    name: ClassVar[str]
+    classes_: tuple[str, ...]
+
+    @classmethod
+    def restore(cls, params: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
+        """The arm that ``files`` kept; ArtifactError where they are damaged."""
+        with damaged(cls.name):
+            arm = cls(**params)
+            learned = json.loads(files["arm.json"])
+            arm.classes_ = classes_of(learned)
+            arm._take(learned, files)
+        return arm
+
+    def _take(self, learned: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+        """Take what was learned out of ``arm.json`` and the other files; ValueError for others."""
+        raise NotImplementedError
+
+
+def part(files: Mapping[str, bytes], prefix: str) -> dict[str, bytes]:
+    """Those of ``files`` that begin with ``prefix``, without it."""
+    return {name[len(prefix) :]: data for name, data in files.items() if name.startswith(prefix)}
 
 
 def json_bytes(document: Mapping[str, Any]) -> bytes:

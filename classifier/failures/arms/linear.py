@@ -82,10 +82,10 @@ class LinearArm(TableArm):
     def _arrays(self) -> dict[str, NDArray[Any]]:
         return {"coefficients": self.coefficients_, "intercept": self.intercept_}
 
-    def _take(self, files: Mapping[str, bytes]) -> None:
-        self._take_arrays(npz_arrays(files["linear.npz"]))
+    def _read(self, files: Mapping[str, bytes]) -> None:
+        self._read_arrays(npz_arrays(files["linear.npz"]))
 
-    def _take_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def _read_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         self.coefficients_, self.intercept_ = arrays["coefficients"], arrays["intercept"]
         shape = (len(self.classes_), self.table_.width)
         if self.coefficients_.shape != shape or self.intercept_.shape != shape[:1]:
@@ -161,8 +161,8 @@ class SvmArm(LinearArm):
         more = {"slope": np.array(self.slope_), "offsets": self.offsets_}
         return {**super()._arrays(), **more}
 
-    def _take_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        super()._take_arrays(arrays)
+    def _read_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        super()._read_arrays(arrays)
         self.slope_, self.offsets_ = float(arrays["slope"]), arrays["offsets"]
         if self.offsets_.shape != (len(self.classes_),):
             raise ValueError("offsets of other classes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -10,21 +9,16 @@ import numpy as np
 
 from ..task import FailedTask
 from .arm import Floats
-from .keeping import classes_of, damaged, json_bytes, unfitted
+from .keeping import KeptArm, json_bytes, unfitted
 from .labelled import floored, numbered, shares
 
 
-class MajorityArm:
+class MajorityArm(KeptArm):
     """The shares of the answers in the training history, by Laplace's rule."""
 
     name = "majority"
 
-    classes_: tuple[str, ...]
     shares_: Floats
-
-    def get_params(self) -> dict[str, Any]:
-        """It has none."""
-        return {}
 
     def fit(self, tasks: Sequence[FailedTask], labels: Sequence[str]) -> Self:
         """Count the answers; ValueError says what the tasks lack."""
@@ -45,14 +39,7 @@ class MajorityArm:
         learned = {"classes": list(self.classes_), "shares": self.shares_.tolist()}
         return {"arm.json": json_bytes(learned)}
 
-    @classmethod
-    def restore(cls, params: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
-        """The arm that :meth:`files` kept; ArtifactError where they are damaged."""
-        with damaged(cls.name):
-            arm = cls(**params)
-            learned = json.loads(files["arm.json"])
-            arm.classes_ = classes_of(learned)
-            arm.shares_ = np.array(learned["shares"], dtype=np.float64)
-            if arm.shares_.shape != (len(arm.classes_),) or not np.all(arm.shares_ > 0):
-                raise ValueError("shares of other classes")
-        return arm
+    def _take(self, learned: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+        self.shares_ = np.array(learned["shares"], dtype=np.float64)
+        if self.shares_.shape != (len(self.classes_),) or not np.all(self.shares_ > 0):
+            raise ValueError("shares of other classes")

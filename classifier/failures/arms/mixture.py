@@ -10,7 +10,6 @@ failures, not from the few rare answers alone: that is where the arm is ahead of
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -24,7 +23,7 @@ from ..matrix import STATUSES, Block, Vocabulary, encode
 from ..resampling import Resampling
 from ..task import FailedTask
 from .arm import Floats
-from .keeping import classes_of, damaged, json_bytes, npz_arrays, npz_bytes, params_of, unfitted
+from .keeping import KeptArm, json_bytes, npz_arrays, npz_bytes, unfitted
 from .labelled import floored, numbered
 from .latent import LatentCauses, Seen, Sizes, Tally
 from .policy import Policy
@@ -37,12 +36,11 @@ COPIES = 3  # ensembles of trees
 _PLACES = [FEATURES.index(name) for name in FACTORS]
 
 
-class MixtureArm:
+class MixtureArm(KeptArm):
     """Latent causes, then trees on their probabilities."""
 
     name = "mixture"
 
-    classes_: tuple[str, ...]
     vocabulary_: Vocabulary
     edges_: Floats  # [factors, BINS - 1]
     causes_: list[LatentCauses]
@@ -78,10 +76,6 @@ class MixtureArm:
         self.seed = seed
         self.threads = threads
         self.progress_ = progress
-
-    def get_params(self) -> dict[str, Any]:
-        """What it was made with, by name; JSON values."""
-        return params_of(self)
 
     def _growth(self) -> Growth:
         params = self.get_params()
@@ -167,23 +161,13 @@ class MixtureArm:
             files[f"trees-{place}.ubj"] = bytes(booster.save_raw("ubj"))
         return files
 
-    @classmethod
-    def restore(cls, params: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
-        """The arm that :meth:`files` kept; ArtifactError where they are damaged."""
-        with damaged(cls.name):
-            arm = cls(**params)
-            learned = json.loads(files["arm.json"])
-            arm.classes_ = classes_of(learned)
-            if learned["features"] != list(FEATURES):
-                raise ValueError("other features")
-            arm.vocabulary_ = Vocabulary.from_json(files["vocabulary.json"])
-            arm.edges_ = npz_arrays(files["edges.npz"])["edges"]
-            if arm.edges_.shape != (len(FACTORS), BINS - 1):
-                raise ValueError("edges of other bins")
-            arm._take(files)
-        return arm
-
-    def _take(self, files: Mapping[str, bytes]) -> None:
+    def _take(self, learned: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+        if learned["features"] != list(FEATURES):
+            raise ValueError("other features")
+        self.vocabulary_ = Vocabulary.from_json(files["vocabulary.json"])
+        self.edges_ = npz_arrays(files["edges.npz"])["edges"]
+        if self.edges_.shape != (len(FACTORS), BINS - 1):
+            raise ValueError("edges of other bins")
         facts, classes = len(FEATURES), len(self.classes_)
         self.causes_, self.policies_ = [], []
         for place in range(len(self.causes)):

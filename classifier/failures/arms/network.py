@@ -144,7 +144,7 @@ class NetworkArm(TableArm):
     def _kept(self) -> dict[str, bytes]:
         return {FILE: save(self.network_.state_dict())}
 
-    def _take(self, files: Mapping[str, bytes]) -> None:
+    def _read(self, files: Mapping[str, bytes]) -> None:
         network = self._make(self.table_.width).eval()
         with damaged(self.name, SafetensorError, RuntimeError):
             network.load_state_dict(load(files[FILE]))

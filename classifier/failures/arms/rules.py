@@ -6,7 +6,6 @@ the answer is how often each class came.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -17,7 +16,7 @@ import numpy as np
 from ..labels import OTHER
 from ..task import FailedTask
 from .arm import Floats
-from .keeping import classes_of, damaged, json_bytes, unfitted
+from .keeping import KeptArm, json_bytes, unfitted
 from .labelled import floored, numbered, shares
 from .rule_tables import CMS, CRAB, FATAL, HTCONDOR, RECOVER, SPECIAL, WAIT, Rule, RuleTable
 
@@ -33,19 +32,13 @@ KIN: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 
 
-class RulesArm:
+class RulesArm(KeptArm):
     """A table of rules; ``confidences_`` are by rule name. Subclasses name their table."""
 
-    name: ClassVar[str]
     table: ClassVar[RuleTable]
 
-    classes_: tuple[str, ...]
     prior_: Floats  # [classes_]
     confidences_: dict[str, float]
-
-    def get_params(self) -> dict[str, Any]:
-        """It has none."""
-        return {}
 
     def fired(self, task: FailedTask) -> Rule | None:
         """The rule that decides about ``task``, None where none does."""
@@ -126,22 +119,15 @@ class RulesArm:
         }
         return {"arm.json": json_bytes(learned)}
 
-    @classmethod
-    def restore(cls, params: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
-        """The arm that :meth:`files` kept; ArtifactError where they are damaged."""
-        with damaged(cls.name):
-            arm = cls(**params)
-            learned = json.loads(files["arm.json"])
-            arm.classes_ = classes_of(learned)
-            arm.prior_ = np.array(learned["prior"], dtype=np.float64)
-            known = (arm.prior_ > 0) & (arm.prior_ <= 1)
-            if arm.prior_.shape != (len(arm.classes_),) or not known.all():
-                raise ValueError("a prior of other classes")
-            kept = learned["confidences"]
-            arm.confidences_ = {rule.name: float(kept[rule.name]) for rule in arm.table.rules}
-            if not all(0 < sure < 1 for sure in arm.confidences_.values()):
-                raise ValueError("a confidence outside of 0..1")
-        return arm
+    def _take(self, learned: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+        self.prior_ = np.array(learned["prior"], dtype=np.float64)
+        known = (self.prior_ > 0) & (self.prior_ <= 1)
+        if self.prior_.shape != (len(self.classes_),) or not known.all():
+            raise ValueError("a prior of other classes")
+        kept = learned["confidences"]
+        self.confidences_ = {rule.name: float(kept[rule.name]) for rule in self.table.rules}
+        if not all(0 < sure < 1 for sure in self.confidences_.values()):
+            raise ValueError("a confidence outside of 0..1")
 
 
 class CmsRulesArm(RulesArm):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from ..matrix import BLOCKS, Block, Vocabulary, encode
 from ..resampling import NARROW, Resampling, Rows, Sample, resample
 from ..task import FailedTask
 from .arm import Floats
-from .keeping import classes_of, damaged, json_bytes, npz_arrays, npz_bytes, params_of, unfitted
+from .keeping import KeptArm, json_bytes, npz_arrays, npz_bytes, unfitted
 from .labelled import Labels, floored, numbered
 
 Counts = Literal["raw", "log"]
@@ -124,15 +124,14 @@ def dense(rows: Rows) -> NDArray[np.float32]:
     return np.asarray(rows.toarray() if isinstance(rows, csr_matrix) else rows, dtype=np.float32)
 
 
-class TableArm:
-    """An arm that is an estimator over a :class:`Table`; what differs is ``_learn`` and ``_say``.
+class TableArm(KeptArm):
+    """An arm that is an estimator over a :class:`Table`.
 
+    What differs is how that one learns, speaks, is kept and read: the four methods at the end.
     The SMOTE kinds that need narrow rows (``borderline``, ``svm-smote``) put the arm on an
     embedding of 64 columns, where the table is wider than that.
     """
 
-    name: ClassVar[str]
-    classes_: tuple[str, ...]
     table_: Table
 
     def __init__(
@@ -154,10 +153,6 @@ class TableArm:
         self.resampling: Resampling = resampling
         self.seed = seed
         self.threads = threads
-
-    def get_params(self) -> dict[str, Any]:
-        """What it was made with, by name; JSON values."""
-        return params_of(self)
 
     def fit(self, tasks: Sequence[FailedTask], labels: Sequence[str]) -> Self:
         """Learn from tasks in time order; ValueError says what they lack."""
@@ -189,15 +184,9 @@ class TableArm:
         named = {"classes": list(self.classes_)}
         return {**self.table_.files(), "arm.json": json_bytes(named), **self._kept()}
 
-    @classmethod
-    def restore(cls, params: Mapping[str, Any], files: Mapping[str, bytes]) -> Self:
-        """The arm that :meth:`files` kept; ArtifactError where they are damaged."""
-        with damaged(cls.name):
-            arm = cls(**params)
-            arm.classes_ = classes_of(json.loads(files["arm.json"]))
-            arm.table_ = Table.restore(files)
-            arm._take(files)
-        return arm
+    def _take(self, learned: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+        self.table_ = Table.restore(files)
+        self._read(files)
 
     def _sample(self, rows: Rows, labels: Labels) -> Sample:
         """The training rows with rare classes raised; where a class is alone, as they are."""
@@ -213,5 +202,5 @@ class TableArm:
     def _kept(self) -> dict[str, bytes]:
         raise NotImplementedError
 
-    def _take(self, files: Mapping[str, bytes]) -> None:
+    def _read(self, files: Mapping[str, bytes]) -> None:
         raise NotImplementedError

@@ -16,7 +16,6 @@ from ....jobs.identity import SiteStatus
 from ..task import Cell, FailedTask
 
 FAILED, SUCCESS, OTHER, SKIPPED = "failed", "success", "other", "skipped"
-VERDICTS = frozenset({FAILED, SUCCESS, OTHER, SKIPPED})
 STATUSES = {status.value: status for status in SiteStatus}
 MILLISECONDS_AN_HOUR = 3_600_000
 
@@ -29,7 +28,7 @@ class Group(NamedTuple):
     site: str
     status: str  # of the site then: good or bad; all else is unknown
     code: str  # as in task.Cell
-    verdict: str  # of VERDICTS; a cancelled run is other, what cannot be read is skipped
+    verdict: str  # one of the four; a cancelled run is other, what cannot be read is skipped
     n: int
     ended: float | None  # the last end, seconds since the epoch
     milliseconds: int | None  # that the runs took in all, as far as their times are known

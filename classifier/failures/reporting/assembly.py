@@ -6,8 +6,6 @@ With a saved model it rests on the history that is given, which the model must n
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ....jobs.text import printable
+from ....jobs.version import VERSION
+from ...environment import environment
 from ..arms.boosted import BoostedArm
 from ..evaluation.comparison import Comparison
 from ..evaluation.learning_curve import LearningCurve
@@ -33,16 +33,6 @@ from .trust import Trust, outcome_of, trust_section
 if TYPE_CHECKING:
     from ..evaluation.tuning import Tuned
     from ..model import FailureClassifier
-
-LIBRARIES = (
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "imbalanced-learn",
-    "xgboost-cpu",
-    "xgboost",
-    "torch",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +96,7 @@ def report_of(
         verdict=_verdict(ground),
         sections=_sections(ground, extras),
         synthetic=synthetic,
-        made=f"Made {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC by jobmend "
-        f"{importlib.metadata.version('jobmend')}.",
+        made=f"Made {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC by jobmend {VERSION}.",
     )
 
 
@@ -253,14 +242,3 @@ def _making(model: FailureClassifier, command: str) -> Section:
         **environment(),
     }
     return Section("making", "How it was made", facts=facts)
-
-
-def environment() -> dict[str, str]:
-    """Versions of Python and of the libraries that the figures depend on."""
-    found = {"Python": platform.python_version()}
-    for name in LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue  # one of the two names of XGBoost
-    return found

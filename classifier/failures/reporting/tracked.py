@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ....jobs.version import VERSION
 from ... import artifact
+from ...environment import environment
 from ..evaluation.scores import PER_CLASS, Said, score
 from ..history.cms import write_history
 from ..task import FailedTask, History
-from .assembly import environment, judged
+from .assembly import judged
 from .report import Report, build
 from .tracking import Run
 
@@ -77,7 +78,7 @@ def _tags(model: FailureClassifier, history: History) -> Mapping[str, str]:
         "data.tasks": str(about.tasks),
         "data.first": str(about.first),  # seconds since the epoch
         "data.last": str(about.last),
-        "jobmend.version": importlib.metadata.version("jobmend"),
+        "jobmend.version": VERSION,
         "verdict": about.verdict,
         **{f"environment.{name}": version for name, version in environment().items()},
     }

@@ -69,6 +69,11 @@ class Novelty:
             p[failed] = _p_value(sums, self.usual_sum)
         return p
 
+    @property
+    def known(self) -> int:
+        """With how many known tasks a p-value compares."""
+        return len(self.usual_sum)
+
     def reason(self, task: FailedTask) -> str:
         """What is unusual about the task, in words; safe to show."""
         if not task.cells:

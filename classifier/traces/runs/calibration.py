@@ -13,7 +13,6 @@ from .grouping import Codes, members_of
 Scores = NDArray[np.float64]
 
 MIN_ROWS = 100  # of a group that is compared with itself: p-values down to one in a hundred
-MAX_ROWS = 2_000_000
 
 
 @dataclass(frozen=True)

@@ -36,14 +36,17 @@ class Kind(StrEnum):
     CLOCK = "increases from row to row: a clock or a counter of rows"
 
 
-def judge(name: str, values: Floats) -> Kind:
-    """What the column ``name`` is, by its values ``[rows]`` with NaN = not measured."""
+def judge(name: str, values: Floats, *, is_time: bool = False) -> Kind:
+    """What the column ``name`` is, by its values ``[rows]`` with NaN = not measured.
+
+    ``is_time`` where the table itself says that they are points in time.
+    """
     known = values[~np.isnan(values)]
     if not len(known):
         return Kind.EMPTY
     if known.min() == known.max():
         return Kind.CONSTANT
-    if _is_epoch(name, known):
+    if is_time or _is_epoch(name, known):
         return Kind.TIME
     if _IDENTIFIER.search(name):
         return Kind.IDENTIFIER

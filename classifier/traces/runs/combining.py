@@ -30,9 +30,13 @@ class Standard:
 
     @classmethod
     def learn(cls, scores: Scores) -> Standard:
-        """From the scores of healthy rows."""
+        """From the scores of healthy rows.
+
+        Where most have the same score, as k-means has where rows repeat each other, there is no
+        range: it is 1 then, so that the arm does not outweigh all others.
+        """
         low, middle, high = np.quantile(_logs(scores), (0.25, 0.5, 0.75))
-        return cls(float(middle), max(float(high - low), _SMALLEST_RANGE))
+        return cls(float(middle), float(high - low) if high - low > _SMALLEST_RANGE else 1.0)
 
     def apply(self, scores: Scores) -> Scores:
         """How far above the median, in interquartile ranges."""

@@ -42,7 +42,9 @@ def evaluate(
     seed: int = 0,
     tell: Tell | None = None,
 ) -> list[Figures]:
-    """Figures of the champion and every arm; ValueError without splits or label.
+    """Figures of the champion and every arm.
+
+    ValueError without splits or label, or where no part holds enough rows of both kinds.
 
     The model of a split sees no row of the runs it is tested on; labels of tested rows are used
     to count alone.
@@ -58,7 +60,13 @@ def evaluate(
         part = table.take(tested)
         for name, scores in model.arm_scores(part).items():
             found.setdefault(name, []).append(figures_of(part.faulty, scores))
-    return summary(found, splits)
+    told = summary(found, splits)
+    if math.isnan(told[0].auroc.mean):
+        raise ValueError(
+            f"none of {splits} parts of the runs has {MIN_TESTED} healthy and {MIN_TESTED} faulty "
+            "rows"
+        )
+    return told
 
 
 def figures_of(faulty: Flags | None, scores: NDArray[np.float64]) -> tuple[float, float]:

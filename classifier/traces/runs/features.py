@@ -71,7 +71,7 @@ class Plan:
         for place, feature in enumerate(self.features):
             values = _raw(table.columns, feature)
             if values is not None:
-                matrix[:, place] = _signed_log(values / feature.unit)
+                matrix[:, place] = _signed_log(values, feature.unit)
         return matrix
 
     def as_list(self) -> list[dict[str, Any]]:
@@ -94,7 +94,10 @@ def plan(table: Table) -> tuple[Plan, dict[str, str]]:
     ValueError where nothing is left.
     """
     # what a column is stands in all its rows: one that is unique in a sample may repeat in them
-    kinds = {name: judge(name, values) for name, values in table.columns.items()}
+    kinds = {
+        name: judge(name, values, is_time=name in table.times)
+        for name, values in table.columns.items()
+    }
     why = {name: kind.value for name, kind in kinds.items() if kind is not Kind.VALUE}
     sample = table.take(_spread(len(table)))
     times = {name: sample.columns[name] for name, kind in kinds.items() if kind is Kind.TIME}
@@ -122,7 +125,7 @@ def _distinct(
             continue
         unit = _unit(values)
         known = ~np.isnan(values)
-        direction = _direction(_signed_log(values[known] / unit))
+        direction = _direction(_signed_log(values[known], unit))
         alike = seen.setdefault(known.tobytes(), [])
         twin = next((other for other, one in alike if abs(float(one @ direction)) > SAME), None)
         if twin is None:
@@ -163,5 +166,7 @@ def _unit(values: Wide) -> float:
     return float(np.quantile(sizes, SMALL_QUANTILE)) if len(sizes) else 1.0
 
 
-def _signed_log(values: Wide) -> Wide:
-    return np.asarray(np.sign(values) * np.log1p(np.abs(values)))
+def _signed_log(values: Wide, unit: float) -> Wide:
+    with np.errstate(over="ignore"):  # what leaves float64 here is as large as can be told
+        sizes = np.minimum(np.abs(values) / unit, np.finfo(np.float64).max)
+    return np.asarray(np.sign(values) * np.log1p(sizes))

@@ -15,7 +15,7 @@ Floats = NDArray[np.float32]
 Codes = NDArray[np.int64]
 
 MIN_ROWS = 20  # fewer rows have no spread of their own: theirs is that of all rows
-MAX_GROUPS = 20_000
+MAX_NUMBERS = 2_000_000  # medians and scales each, 8 MB
 SMALLEST_SCALE = 0.05  # on the logarithmic scale: what moves by less than 5 % counts as constant
 LARGEST = 200.0  # scales: far enough that grave faults still differ, near enough for float32
 UNSEEN = -1
@@ -35,7 +35,8 @@ class GroupScaling:
         """From ``[rows, features]`` with NaN; a feature never measured in a group gets 0 and 1."""
         members = _members(groups)
         large = sorted(members, key=lambda name: -len(members[name]))
-        names = sorted(name for name in large[:MAX_GROUPS] if len(members[name]) >= MIN_ROWS)
+        most = MAX_NUMBERS // features.shape[1]
+        names = sorted(name for name in large[:most] if len(members[name]) >= MIN_ROWS)
         parts = [_spread(features[members[name]]) for name in names] + [_spread(features)]
         medians, scales = (np.stack(kind).astype(np.float32) for kind in zip(*parts, strict=True))
         return cls(tuple(names), medians, scales)
@@ -76,7 +77,7 @@ def members_of(codes: Codes) -> Iterator[tuple[int, NDArray[np.intp]]]:
 
 
 def _members(groups: Names) -> dict[str, NDArray[np.intp]]:
-    unique, codes = np.unique(groups.astype(str), return_inverse=True)
+    unique, codes = np.unique(groups, return_inverse=True)
     return {str(unique[code]): rows for code, rows in members_of(codes.astype(np.int64))}
 
 

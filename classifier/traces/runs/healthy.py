@@ -16,7 +16,7 @@ Rows = NDArray[np.intp]
 MIN_CLEAN_SPLITS = 10  # runs without any fault from which on they alone are learned from
 MIN_CLEAN_SHARE = 0.05  # of healthy rows: fewer are no picture of the rest
 TRIM_CLEAN = 0.05  # share of rows left out where all are said to be healthy: labels miss some
-TRIM_SPLITS = 0.1  # share of whole runs left out, for the same reason
+TRIM_SPLITS = 0.1  # share of whole runs left out, for the same reason; none of fewer than ten
 TRIM_MIXED = 0.30  # the same where rows may be faulty, or suffer from a neighbour's fault
 ROUNDS = 3
 HUBER = 3.0  # scales: from here on a deviation counts linearly
@@ -50,21 +50,18 @@ def choose(table: Table, *, healthy: bool) -> Chosen:
     if not len(clean):
         return Chosen(rows, TRIM_MIXED, "healthy rows; some may suffer from a neighbour's fault")
     # a task type that no clean run holds is still better known by its healthy rows than not at all
-    uncovered = rows[~np.isin(table.groups[rows], _common(table.groups[clean]))]
+    _, codes = np.unique(table.groups, return_inverse=True)
+    held = np.bincount(codes[clean], minlength=codes.max() + 1) >= MIN_ROWS
+    uncovered = rows[~held[codes[rows]]]
     return Chosen(np.union1d(clean, uncovered), TRIM_CLEAN, "rows of runs without any fault")
 
 
 def _clean(splits: Names, faulty: Flags) -> Rows:
-    names, codes = np.unique(splits.astype(str), return_inverse=True)
+    _, codes = np.unique(splits, return_inverse=True)
     whole = np.bincount(codes, weights=faulty) == 0
     clean = np.flatnonzero(whole[codes])
     enough = whole.sum() >= MIN_CLEAN_SPLITS and len(clean) >= MIN_CLEAN_SHARE * (~faulty).sum()
     return clean if enough else np.zeros(0, np.intp)
-
-
-def _common(groups: Names) -> list[str]:
-    names, counts = np.unique(groups.astype(str), return_counts=True)
-    return [str(name) for name in names[counts >= MIN_ROWS]]
 
 
 def trim(features: Floats, groups: Names, splits: Names | None, share: float) -> Rows:
@@ -94,9 +91,10 @@ def _usual(odd: NDArray[np.float64], codes: Codes, splits: Names) -> Rows:
     ranks = np.zeros(len(odd))
     for _code, rows in members_of(codes):
         ranks[rows] = odd[rows].argsort().argsort() / len(rows)
-    _, runs = np.unique(splits.astype(str), return_inverse=True)
+    _, runs = np.unique(splits, return_inverse=True)
     means = np.bincount(runs, weights=ranks) / np.bincount(runs)
-    return np.flatnonzero((means <= np.quantile(means, 1.0 - TRIM_SPLITS))[runs])
+    share = TRIM_SPLITS if TRIM_SPLITS * len(means) >= 1 else 0.0
+    return np.flatnonzero((means <= np.quantile(means, 1.0 - share))[runs])
 
 
 def huber(scaled: Floats) -> NDArray[np.float64]:

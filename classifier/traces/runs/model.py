@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...parameters import Parametrised
 from . import healthy, keeping
 from .arms import kinds
 from .arms.arm import Arm, Scores
@@ -33,7 +33,8 @@ _UNFITTED = "the run model is not fitted: call fit() or load() first"
 class Scored:
     """One entry a row: the score, its p-value, whether its group was learned, the oddest feature.
 
-    ``arms`` has the standardised score of each arm; higher is more abnormal in all.
+    ``oddest`` is None where nothing was measured, or all lies at the median. ``arms`` has the
+    standardised score of each arm; higher is more abnormal in all.
     """
 
     scores: Scores
@@ -43,7 +44,7 @@ class Scored:
     arms: Mapping[str, Scores]
 
 
-class RunModel:
+class RunModel(Parametrised):
     """An ensemble of arms over rows of finished runs; :data:`.combining.CHAMPION` is its score."""
 
     def __init__(self, *, arms: Sequence[str] = tuple(kinds.MAKERS), seed: int = 0) -> None:
@@ -60,10 +61,6 @@ class RunModel:
         self.calibration_ = Calibration(np.zeros(0), np.zeros(0, np.int64))
         self.learned_from_ = ""
         self.ignored_: dict[str, str] = {}
-
-    def get_params(self) -> dict[str, Any]:
-        """Arms and seed."""
-        return {"arms": self.arms, "seed": self.seed}
 
     def fit(
         self,
@@ -157,10 +154,12 @@ class RunModel:
         features, codes = self._scaled(table)
         arms = self._standardised(features, codes)
         scores = combine(arms)
-        furthest = np.abs(np.nan_to_num(features)).argmax(axis=1)
+        away = np.abs(np.nan_to_num(features))
         names: Names = np.array(self.plan_.names, dtype=object)
+        oddest = names[away.argmax(axis=1)]
+        oddest[~away.any(axis=1)] = None
         p_values = self.calibration_.p_values(scores, codes)
-        return Scored(scores, p_values, codes >= 0, names[furthest], arms)
+        return Scored(scores, p_values, codes >= 0, oddest, arms)
 
     def embed(self, table: Table, arm: str) -> Floats:
         """``[rows, latent]``: where one of the arms places each row."""

@@ -35,9 +35,11 @@ def score_file(model: RunModel, path: Path, out: Path, tell: Tell | None = None)
     """Score the rows of ``path`` into ``out``, a Parquet file with a row for each, in order.
 
     Columns: row, group, run (where the file has the model's run column), score, p_value,
-    group_known, oddest. ValueError where the file cannot be read by this model; ``out`` is then
-    left as it was.
+    group_known, oddest. ValueError where the file cannot be read by this model, or is ``out``
+    itself, which is then left as it was.
     """
+    if out.exists() and path.exists() and out.samefile(path):
+        raise ValueError(f"{out}: is the table to score; name another file for the scores")
     schema = table.schema_of(path)
     ask = _ask(model, schema)
     table.check(schema, path, ask)

@@ -17,7 +17,7 @@ def parts(splits: Names | NDArray[np.int64], count: int, seed: int) -> Iterator[
 
     Rows with the same entry of ``splits`` are never parted. ValueError for fewer than ``count``.
     """
-    names, codes = np.unique(splits.astype(str), return_inverse=True)
+    names, codes = np.unique(splits, return_inverse=True)
     if len(names) < count:
         raise ValueError(f"{len(names)} runs cannot be split into {count} parts")
     fold = np.empty(len(names), np.int64)

@@ -22,7 +22,7 @@ MAX_CELLS = 120_000_000  # numbers held at once while learning: about a gigabyte
 MAX_COLUMNS = 1000
 BATCH_ROWS = 65_536
 MISSING = "(missing)"  # the group or run of rows that name none
-HEALTHY = frozenset({"", "normal", "0", "0.0", "-0.0", "false", "nan"})  # labels, case-folded
+HEALTHY = frozenset({"", "normal", "0", "0.0", "false", "nan"})  # labels, case-folded
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Table:
     """Rows of finished runs.
 
     ``columns`` are float64 ``[rows]`` with NaN = not measured; ``groups`` and ``splits`` are text;
-    ``faulty`` is what the label says; ``ignored`` tells why a column is no number of a run.
+    ``faulty`` is what the label says; ``ignored`` tells why a column is no number of a run;
+    ``times`` names the columns whose type is a point in time.
     """
 
     columns: Mapping[str, Floats]
@@ -54,6 +55,7 @@ class Table:
     splits: Names | None = None
     faulty: Flags | None = None
     ignored: Mapping[str, str] | None = None
+    times: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         """Number of rows."""
@@ -67,13 +69,14 @@ class Table:
             None if self.splits is None else self.splits[rows],
             None if self.faulty is None else self.faulty[rows],
             self.ignored,
+            self.times,
         )
 
 
 def read(path: Path, ask: Ask) -> Table:
     """The whole table; ValueError where the file or the named columns cannot be used."""
     file = _open(path)
-    names = check(file.schema_arrow, path, ask)
+    names = _features(file.schema_arrow, path, ask)
     if file.metadata.num_rows * len(names) > MAX_CELLS:
         raise ValueError(
             f"{path}: {file.metadata.num_rows} rows of {len(names)} columns are more than are "
@@ -84,9 +87,13 @@ def read(path: Path, ask: Ask) -> Table:
 
 
 def batches(path: Path, ask: Ask, wanted: Collection[str]) -> Iterator[Table]:
-    """The table piece by piece, with those of ``wanted`` that are there; ValueError as in read."""
+    """The table piece by piece, with the numbers of ``wanted`` that are there.
+
+    ValueError as in read, but for columns that are too many or none.
+    """
     file = _open(path)
-    names = [name for name in check(file.schema_arrow, path, ask) if name in wanted]
+    check(file.schema_arrow, path, ask)
+    names = [name for name in _numeric(file.schema_arrow, ask) if name in wanted]
     try:
         for rows in file.iter_batches(BATCH_ROWS, columns=[*names, *_roles(ask)]):
             yield _table(pa.table(rows), names, ask, {})
@@ -125,8 +132,11 @@ def is_number(kind: pa.DataType) -> bool:
 
 def faults(column: pa.ChunkedArray) -> Flags:
     """Which labels tell of a fault: all but missing, empty, normal, 0 and False."""
-    texts = _texts(column, "")
-    unique, where = np.unique(texts.astype(str), return_inverse=True)
+    column = _plain(column)
+    if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+        numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        return np.asarray((numbers != 0) & ~np.isnan(numbers), np.bool_)
+    unique, where = np.unique(_texts(column, ""), return_inverse=True)
     return np.array([text.strip().casefold() not in HEALTHY for text in unique], np.bool_)[where]
 
 
@@ -139,8 +149,8 @@ def _open(path: Path) -> pq.ParquetFile:
         raise ValueError(f"{path}: is no Parquet file that can be read") from error
 
 
-def check(schema: pa.Schema, path: Path, ask: Ask) -> list[str]:
-    """The columns of numbers; ValueError where the named columns cannot be used."""
+def check(schema: pa.Schema, path: Path, ask: Ask) -> None:
+    """ValueError where the named columns cannot be used."""
     names = schema.names
     if len(set(names)) < len(names):
         raise ValueError(f"{path}: two columns have the same name; rename one")
@@ -151,12 +161,21 @@ def check(schema: pa.Schema, path: Path, ask: Ask) -> list[str]:
     for role in _roles(ask):
         if pa.types.is_nested(schema.field(role).type):
             raise ValueError(f"{path}: column {printable(role)} holds lists, not single values")
-    kept = [f.name for f in schema if is_number(f.type) and f.name not in ask.named()]
+
+
+def _features(schema: pa.Schema, path: Path, ask: Ask) -> list[str]:
+    """The columns to learn from; ValueError where there are none, or more than are learned from."""
+    check(schema, path, ask)
+    kept = _numeric(schema, ask)
     if not kept:
         raise ValueError(f"{path}: no numeric columns besides those named; nothing to learn from")
     if len(kept) > MAX_COLUMNS:
         raise ValueError(f"{path}: {len(kept)} columns, at most {MAX_COLUMNS}; use --ignore")
     return kept
+
+
+def _numeric(schema: pa.Schema, ask: Ask) -> list[str]:
+    return [f.name for f in schema if is_number(f.type) and f.name not in ask.named()]
 
 
 def _roles(ask: Ask) -> list[str]:
@@ -178,7 +197,12 @@ def _table(rows: pa.Table, names: list[str], ask: Ask, why: Mapping[str, str]) -
         None if ask.split is None else _texts(rows.column(ask.split), MISSING),
         None if ask.label is None else faults(rows.column(ask.label)),
         why,
+        frozenset(name for name in names if _is_time(rows.column(name).type)),
     )
+
+
+def _is_time(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
 
 
 def _numbers(column: pa.ChunkedArray) -> Floats:
@@ -198,8 +222,7 @@ def _numbers(column: pa.ChunkedArray) -> Floats:
 
 
 def _texts(column: pa.ChunkedArray, missing: str) -> Names:
-    if isinstance(column.type, pa.DictionaryType):
-        column = column.cast(column.type.value_type)
+    column = _plain(column)
     if pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type):
         decoded = [missing if v is None else v.decode(errors="replace") for v in column.to_pylist()]
         return np.array(decoded, dtype=object)
@@ -207,9 +230,16 @@ def _texts(column: pa.ChunkedArray, missing: str) -> Names:
     texts: Names = np.asarray(filled.to_numpy(zero_copy_only=False), dtype=object)
     if pa.types.is_floating(column.type):
         # whole numbers become floats where one is missing, and must stay the same group
-        unique, where = np.unique(texts.astype(str), return_inverse=True)
+        unique, where = np.unique(texts, return_inverse=True)
         return np.array([text.removesuffix(".0") for text in unique], dtype=object)[where]
     return texts
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """What a dictionary stands for."""
+    if isinstance(column.type, pa.DictionaryType):
+        return column.cast(column.type.value_type)
+    return column
 
 
 def _short(kind: pa.DataType) -> str:

@@ -15,7 +15,7 @@ from jobmend.classifier.traces import kinds
 from jobmend.classifier.traces.estimator import Estimator
 from jobmend.classifier.traces.export import Exportable, export
 from jobmend.classifier.traces.normalise import Scaling
-from jobmend.jobs.windows import FEATURES
+from jobmend.jobs.windows import FEATURES, WindowLength
 
 KEY = b"a key of the site"
 OPTIONS = {"kmeans": {"clusters": 5}, "isolation-forest": {"trees": 12}}
@@ -32,7 +32,9 @@ def drawn(windows: int, threads: int, steps: int = 8, *, seed: int = 0) -> Windo
     return values
 
 
-def exportable(name: str, *, steps: int = 8, **options: Any) -> Exportable:
+def exportable(
+    name: str, *, steps: int = 8, step_seconds: float = 1.0, **options: Any
+) -> Exportable:
     """A model of that kind, trained a little."""
     windows = drawn(12, 4, steps)
     scaling = Scaling.learn(windows.reshape(-1, steps, len(FEATURES)))
@@ -43,7 +45,9 @@ def exportable(name: str, *, steps: int = 8, **options: Any) -> Exportable:
     estimator.fit(scaled, mask)
     scores = estimator.score_samples(scaled, mask)
     kept = np.sort(scores[np.isfinite(scores)])
-    return Exportable(estimator, scaling, steps, FEATURES, {"": kept}, name)
+    return Exportable(
+        estimator, scaling, WindowLength(steps, step_seconds), FEATURES, {"": kept}, name
+    )
 
 
 def edge(model: Exportable) -> EdgeModel:

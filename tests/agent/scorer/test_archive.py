@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import zipfile
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -17,40 +15,13 @@ from hypothesis import strategies as st
 from jobmend.agent.scorer import archive
 from jobmend.agent.scorer.model import EdgeModel
 from jobmend.classifier.traces.export import export
-from jobmend.jobs.sealing import SealError, seal
+from jobmend.jobs.sealing import SealError
 from tests.agent.scorer.conftest import KEY, drawn, edge, exportable
-
-Members = dict[str, bytes]
-
-
-def members(sealed: bytes) -> Members:
-    with zipfile.ZipFile(io.BytesIO(sealed)) as file:
-        return {name: file.read(name) for name in file.namelist()}
-
-
-def sealed_again(parts: Members) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, data in parts.items():
-            file.writestr(name, data)
-    return seal(buffer.getvalue(), KEY)
-
-
-def npy(array: Any, *, allow_pickle: bool = False) -> bytes:
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.asarray(array), allow_pickle=allow_pickle)
-    return buffer.getvalue()
+from tests.agent.scorer.parts import Members, members, npy, sealed_again, with_header
 
 
 def taken(parts: Members) -> EdgeModel:
     return EdgeModel(archive.read(sealed_again(parts), KEY))
-
-
-def with_header(parts: Members, change: Callable[[dict[str, Any]], object]) -> Members:
-    header = json.loads(np.load(io.BytesIO(parts["header.npy"])).tobytes())
-    change(header)
-    text = json.dumps(header).encode()
-    return {**parts, "header.npy": npy(np.frombuffer(text, np.uint8))}
 
 
 def test_the_same_parts_make_the_same_model(sealed: bytes) -> None:
@@ -92,7 +63,12 @@ def test_parts_that_do_not_fit_are_named(name: str, array: Any, words: str, seal
         (lambda h: h.update(layers="relu"), "no list of layers"),
         (lambda h: h.update(steps=10**9), "make no window"),
         (lambda h: h.update(steps=9), "do not fit together"),
+        (lambda h: h.update(steps=float("inf")), "do not fit together"),
         (lambda h: h.update(features=[]), "make no window"),
+        (lambda h: h["layers"].insert(1, {"op": "graph", "heads": 0}), "do not fit together"),
+        (lambda h: h["layers"].insert(1, {"op": "flat", "steps": 10**400}), "do not fit together"),
+        (lambda h: h.update(step_seconds=0.0), "make no window"),
+        (lambda h: h.pop("step_seconds"), "do not fit together"),
         (lambda h: h.pop("calibration"), "do not fit together"),
         (lambda h: h["calibration"].update(statistic="mode"), "statistic that this version"),
         (lambda h: h["calibration"].update(kinds=["fit"]), "jobs of unknown type"),
@@ -104,6 +80,30 @@ def test_headers_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(SealError, match=words):
         taken(with_header(members(sealed), change))
+
+
+def test_a_model_that_is_lost_for_words_at_a_wild_reading_is_refused(sealed: bytes) -> None:
+    # Zeros come out as zeros; what is 20 scales away does not fit into float32.
+    wide, zero = np.full((1, 80, 1), 1e18, np.float32), np.zeros((1, 1, 80), np.float32)
+    arrays = {"project.weight": wide, "back.weight": wide.swapaxes(1, 2), "back.bias": zero}
+    parts = {f"t.{name}.npy": npy(array) for name, array in arrays.items()}
+    with pytest.raises(SealError, match="cannot score a window"), np.errstate(all="ignore"):
+        taken({**members(sealed), **parts, "t.pca.mean.npy": npy(zero[0, 0])})
+
+
+def test_scores_of_the_calibration_may_be_of_any_type_of_number(sealed: bytes) -> None:
+    unsorted = np.array([3, 1], np.uint8)  # whose differences are never negative
+    with pytest.raises(SealError, match="not in order"):
+        taken({**members(sealed), "calibration.0.npy": npy(unsorted)})
+
+
+def test_a_run_is_judged_by_its_own_threads_wherever_they_are(sealed: bytes) -> None:
+    model, window = EdgeModel(archive.read(sealed, KEY)), drawn(1, 6, seed=3)[0]
+    owners = ["a", None, "b", "a", None, "b"]
+    found, scores = model.judge(window, owners, {}), model.score(window)
+    assert sorted(found) == ["a", "b"]
+    assert found["a"]["score"] == pytest.approx(np.nanmean(scores[[0, 3]]))
+    assert found["b"]["score"] == pytest.approx(np.nanmean(scores[[2, 5]]))
 
 
 def test_a_pickle_is_not_read(sealed: bytes) -> None:

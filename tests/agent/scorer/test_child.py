@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from jobmend.agent.child import Child, Refusal, ScorerError, resident_bytes
+from jobmend.agent.scorer.priority import MAX_MEMORY_BYTES
 from jobmend.jobs.windows import FEATURES
 from tests.agent.scorer.conftest import KEY, drawn, edge, exportable
+from tests.agent.scorer.parts import members, sealed_again, with_header
 
 FILES = ("comm", "oom_score_adj")
 FAKE = """
@@ -52,12 +54,13 @@ def loaded(child: Child, tmp_path: Path, sealed: bytes) -> Child:
 
 
 def load(folder: Path, name: str, key: str = "key") -> dict[str, object]:
-    return {"do": "load", "path": str(folder / name), "key_file": str(folder / key)}
+    told = {"do": "load", "path": str(folder / name), "key_file": str(folder / key)}
+    return {**told, "steps": 8, "step_seconds": 1.0}
 
 
 def question(threads: int, **changes: object) -> dict[str, object]:
-    asked = {"do": "score", "shape": [threads, 8, len(FEATURES)], "features": FEATURES}
-    return {**asked, "owners": ["r"] * threads, "kinds": {}, **changes}
+    asked = {"do": "score", "shape": [threads, 8, len(FEATURES)], "step_seconds": 1.03}
+    return {**asked, "features": FEATURES, "owners": ["r"] * threads, "kinds": {}, **changes}
 
 
 def test_it_scores_as_the_model_does_and_gives_way_to_jobs(loaded: Child) -> None:
@@ -76,7 +79,13 @@ def test_it_scores_as_the_model_does_and_gives_way_to_jobs(loaded: Child) -> Non
 
 def test_what_it_cannot_score_is_refused_with_the_cure_and_it_goes_on(loaded: Child) -> None:
     for changes, words in (
-        ({"shape": [1, 9, len(FEATURES)]}, r"reads 8 steps; set \[window\] steps"),
+        (
+            {"shape": [1, 9, len(FEATURES)]},
+            r"windows of 9 steps of 1.03 s, the model reads 8 steps of 1 s; set \[sample\] period",
+        ),
+        ({"step_seconds": 15.0}, "windows of 8 steps of 15 s, the model reads 8 steps of 1 s"),
+        ({"step_seconds": 0.5}, "windows of 8 steps of 0.5 s"),
+        ({"step_seconds": math.nan}, "windows of 8 steps of nan s"),
         ({"features": ["heat"]}, "upgrade agent and brain"),
         ({"owners": []}, "0 owners for 1 threads"),
         ({"do": "sing"}, "no question: 'sing'"),
@@ -114,8 +123,26 @@ def test_a_model_that_may_not_be_used_leaves_the_one_before(
         (tmp_path / name).write_bytes(data)
         with pytest.raises(Refusal, match=words):
             loaded.ask(load(tmp_path, name, key), seconds=60)
+    for changes in ({"step_seconds": 15.0}, {"steps": 32}):
+        other = {**load(tmp_path, "model.npz"), **changes}
+        words = "the model reads 8 steps of 1 s; set .* of all agents alike, or train anew"
+        with pytest.raises(Refusal, match=words):
+            loaded.ask(other, seconds=60)
     told = loaded.ask(question(1), drawn(1, 1)[0].tobytes(), seconds=30)
     assert told["model"] == before
+
+
+def test_a_model_that_wants_the_memory_of_the_node_is_refused(
+    loaded: Child, tmp_path: Path, sealed: bytes
+) -> None:
+    greedy = {"op": "fold", "steps": 8, "to": MAX_MEMORY_BYTES // 100}
+    parts = with_header(members(sealed), lambda header: header["layers"].insert(1, greedy))
+    (tmp_path / "greedy.npz").write_bytes(sealed_again(parts))
+    with pytest.raises(Refusal, match=r"do not fit together \(.*MemoryError"):
+        loaded.ask(load(tmp_path, "greedy.npz"), seconds=60)
+    assert (resident_bytes(loaded.pid) or 0) < MAX_MEMORY_BYTES // 4
+    loaded.ask(question(1), drawn(1, 1)[0].tobytes(), seconds=30)
+    assert loaded.runs and not loaded.restarts
 
 
 @pytest.mark.parametrize(

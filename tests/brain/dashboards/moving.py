@@ -19,6 +19,7 @@ SCOPE = Path("cgroup/system.slice/slurmstepd.scope")
 STAYS, ENDS = "471", "472"  # jobs: one stays, the other one ends while it is watched
 STEPS = 4
 TICK_SECONDS = 0.2
+PERIOD_SECONDS = 0.2  # of a sample
 # What grows in a tick, by file: the words, and by how much.
 GROWS = {
     "cpu.stat": {"usage_usec": 60_000, "user_usec": 50_000, "system_usec": 10_000},
@@ -100,12 +101,13 @@ def config_of(folder: Path, brain_url: str, tokens: Path) -> Config:
     """A quick agent of cluster c1 that scores and tells the brain."""
     model = folder / "model.npz"
     key = tokens / "scorer.key"
-    model.write_bytes(export(exportable("pca", steps=STEPS), read(key).encode()))
+    learned = exportable("pca", steps=STEPS, step_seconds=PERIOD_SECONDS)
+    model.write_bytes(export(learned, read(key).encode()))
     return Config(
         cluster="c1",
         node="n1",
         sample=Sample(
-            period_seconds=0.2,
+            period_seconds=PERIOD_SECONDS,
             slow_seconds=0.2,
             census_seconds=1.0,
             cgroup_root=str(folder / "node" / "cgroup"),

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobmend.brain.dashboards.catalogue import DASHBOARDS
-from jobmend.brain.dashboards.chart import EVERYTHING, Dashboard, Variable, filled, names_in
+from jobmend.brain.dashboards.chart import EVERYTHING, Dashboard, Variable, filled
 from jobmend.exporter.names import FAMILIES
+from tests.brain.dashboards.variables import names_in
 
 ROOT = Path(__file__).parents[3]
 ONE = Variable("job", "Job", "x", "jobid", several=False)

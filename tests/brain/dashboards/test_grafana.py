@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from jobmend.brain.dashboards.catalogue import DASHBOARDS
-from jobmend.brain.dashboards.chart import Dashboard, names_in
+from jobmend.brain.dashboards.chart import Dashboard
+from tests.brain.dashboards.variables import names_in
 
 ROOT = Path(__file__).parents[3]
 GRAFANA = ROOT / "etc" / "grafana"

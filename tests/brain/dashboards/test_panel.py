@@ -15,8 +15,8 @@ from jobmend.brain.api.app import create_app
 from jobmend.brain.config import BrainConfig
 from jobmend.brain.dashboards.catalogue import DASHBOARDS
 from jobmend.brain.dashboards.chart import Dashboard
-from jobmend.brain.panel.charts import SPANS
-from tests.brain.dashboards.moving import ENDS
+from jobmend.brain.panel.addresses import SPANS, charts_of, reaching
+from tests.brain.dashboards.moving import ENDS, STAYS
 from tests.brain.dashboards.serving import Prometheus
 from tests.brain.scene import config_of
 
@@ -57,6 +57,18 @@ def test_every_chart_of_a_page_has_something_to_show(panel: TestClient, board: D
     assert not empty
 
 
+def test_jobs_and_nodes_of_a_table_lead_to_their_charts(panel: TestClient) -> None:
+    page = panel.get(f"/charts/node?{CHOSEN}").text
+    (link,) = set(re.findall(rf'<a href="([^"]+)">{ENDS}</a>', page))
+    assert link == f"/charts/job?job={ENDS}&amp;since=15m"
+    job = panel.get(link.replace("&amp;", "&")).text
+    assert f'<option value="{ENDS}" selected' in job
+    assert (
+        '<a href="/charts/node?node=127.0.0.1&amp;since=15m">127.0.0.1</a>'
+        in panel.get(f"/charts/job?job={STAYS}&since=15m").text
+    )
+
+
 def test_what_is_chosen_reaches_the_query_as_a_value(panel: TestClient) -> None:
     for evil in ('"} or vector(1) #', "a|.*", "\\", '"', "\n"):
         page = panel.get("/charts/job", params={"job": evil, "workflow": evil, "since": "1y"})
@@ -80,6 +92,16 @@ def test_a_prometheus_that_does_not_answer_is_an_alarm(tmp_path: Path) -> None:
     with served(tmp_path, "") as http:
         assert "No Prometheus is named" in http.get("/charts/summary").text
         assert http.get("/charts/summary/0.svg").status_code == 404
+
+
+def test_a_link_looks_back_as_far_as_its_run_began() -> None:
+    assert [reaching(seconds) for seconds in (0, 900, 901, 7000, 1e9)] == [
+        "15m", "15m", "1h", "6h", "30d"
+    ]  # fmt: skip
+    assert (
+        charts_of("jobid", "a&b=c", "1h", "c1") == "/charts/job?cluster=c1&job=a%26b%3Dc&since=1h"
+    )
+    assert charts_of("jobid", "", "1h") == charts_of("site", "s1", "1h") == ""
 
 
 def test_each_page_looks_back_as_far_as_its_dashboard_says() -> None:

@@ -126,6 +126,10 @@ def test_what_is_kept_says_what_was_missing() -> None:
     found = decide(new=ALIKE, shadow=WORSE)
     assert "variational in shadow is not surely better" in found.why
     assert "autoencoder is not surely better" in found.why and "20 groups" in found.why
+    few = compare(
+        Contest("pca", new=Pair("mean", CHAMPION[:14], BETTER[:14], GROUPS[:14])), 0, 1, 0
+    )
+    assert few.why == "the champion stays: mean has met 7 groups, too few: 8 are wanted"
     assert decide().why == "the champion stays: there is no challenger"
     assert found.figures["shadow gain"] < 0 and found.figures["shadow groups"] == 20
 

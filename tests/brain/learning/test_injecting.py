@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jobmend.brain.learning.traces.injecting import HARMS, harmed
-from jobmend.brain.learning.traces.placing import placements
-from jobmend.classifier.traces.synthetic import window
 from jobmend.jobs.windows import FEATURES, TraceWindow
+from tests.classifier.traces.synthetic import window
 
 
 def values_of(one: TraceWindow) -> np.ndarray:
@@ -89,20 +88,3 @@ def test_shares_end_at_one() -> None:
         name, found = harmed(one, 0)
         if name != "noise":
             assert values_of(found).max() <= 1.0
-
-
-def test_placements_are_what_the_area_under_the_curve_leaves() -> None:
-    rng = np.random.default_rng(0)
-    usual, odd = rng.normal(0, 1, 50), rng.normal(1, 1, 70)
-    auroc = (odd[:, None] > usual).mean()
-    assert placements(usual, {"a": odd}).mean() == pytest.approx(1 - auroc)
-    scaled = placements(1000 + 3 * usual, {"a": 1000 + 3 * odd})
-    assert np.allclose(scaled, placements(usual, {"a": odd}))
-
-
-def test_kinds_count_alike_and_ties_by_half() -> None:
-    usual = np.array([0.0, 1.0, np.nan])
-    found = placements(usual, {"many": np.full(100, 2.0), "few": np.array([0.0])})
-    assert found[:2].tolist() == [0.25, 0.5] and np.isnan(found[2])
-    nothing = placements(usual, {"a": np.array([np.nan]), "b": np.array([])})
-    assert np.isnan(nothing).all()

@@ -17,11 +17,13 @@ def judged(
     suspicion: np.ndarray | None = None,
     kinds: list[str] | None = None,
     groups: list[str] | None = None,
+    compared: float = 1e6,
 ) -> Judgement:
     n = len(novelty)
     return judge(
         novelty,
         np.full(n, np.nan) if suspicion is None else suspicion,
+        np.full(n, compared),
         kinds or ["w"] * n,
         groups or [str(number) for number in range(n)],
         LIMITS,
@@ -33,6 +35,32 @@ def test_chance_alone_sets_hardly_anything_apart_and_never_a_period() -> None:
     days = [judged(chance.random(500), chance.random(500)) for _ in range(300)]
     assert not any(day.whole for day in days)
     assert sum(bool(day.novel) for day in days) <= 300 * 0.05 * 1.5
+
+
+@pytest.mark.parametrize("known", [16, 48, 120, 1000])
+@pytest.mark.parametrize("new", [30, 300, 2000])
+def test_examples_like_those_known_are_let_through_however_few_these_are(
+    known: int, new: int
+) -> None:
+    """All are compared with the same known ones, which may happen to be tame."""
+    chance = np.random.default_rng(known)
+    apart = 0
+    for _ in range(300):
+        ordered = np.sort(chance.normal(size=known))
+        at_least = known - np.searchsorted(ordered, chance.normal(size=new))
+        day = judged((1 + at_least) / (known + 1), compared=known)
+        assert not day.whole
+        apart += bool(day.novel)
+    assert apart <= 300 * 0.05 * 1.7
+
+
+def test_few_known_examples_are_enough_to_see_what_is_odder_than_all() -> None:
+    foreign = np.full(40, 1 / 51)
+    assert judged(foreign, compared=50).whole and not judged(foreign, compared=60).whole
+    few = np.concatenate([np.full(6, 1 / 51), np.full(94, 0.5)])
+    assert judged(few, kinds=["new"] * 6 + ["old"] * 94, compared=50).novel == tuple(range(6))
+    assert judged(np.array([1 / 6]), compared=5).novel == ()
+    assert not judged(np.ones(50), compared=0).whole
 
 
 def test_a_new_kind_is_set_apart_among_many_known_examples() -> None:
@@ -82,7 +110,8 @@ P_VALUES = st.lists(
 @given(P_VALUES)
 def test_any_p_values_can_be_judged(rows: list[tuple[float, float, str]]) -> None:
     novelty, suspicion = (np.array([row[column] for row in rows], float) for column in (0, 1))
-    day = judge(novelty, suspicion, [row[2] for row in rows], [row[2] for row in rows], LIMITS)
+    kinds = [row[2] for row in rows]
+    day = judge(novelty, suspicion, np.full(len(rows), 1e6), kinds, kinds, LIMITS)
     assert all(novelty[place] <= LIMITS.novel_p for place in day.novel)
     assert 0 <= day.odd_share <= 1
     assert bool(day.why) == day.whole

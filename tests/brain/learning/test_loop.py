@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import itertools
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -91,6 +94,16 @@ def test_the_first_champion_is_the_best_by_validation_and_is_published(learner: 
     with learner.store.read() as db:
         assert turns.steps(db, record.id).keys() == turned.seconds.keys()
         assert turns.get(db, record.id) == record
+
+
+def test_an_arm_whose_model_could_not_be_read_back_is_left_out(
+    learner: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days(learner.toy, 0, 3, centre=2.0)
+    monkeypatch.setattr(artifact, "MAX_FILE_BYTES", len('{"arm": "zero", "value": 0.0, "spread": '))
+    record = learner.turn(3).record
+    assert record.state is TurnState.KEPT
+    assert "learned.json would have" in record.body["why"]
 
 
 @pytest.mark.parametrize("learner", [{"novel_share": 1.0}], indirect=True)
@@ -205,6 +218,25 @@ def test_nothing_to_learn_is_no_failure(learner: Learner) -> None:
     assert idle.body["before"] == idle.body["after"] == 1
 
 
+@pytest.mark.parametrize("learner", [{"max_examples": 200, "replay": 50}], indirect=True)
+def test_what_there_was_no_room_for_comes_neither_late_nor_old(learner: Learner) -> None:
+    days(learner.toy, 0, 10, centre=2.0)
+    learner.turn(10)
+    taken = set(gathered(learner))
+    days(learner.toy, 10, 11, centre=2.0, seed=1)
+    body = learner.turn(11).record.body
+    assert (body["newest"], body["late"], body["examples"]) == (60, 0, 200)
+    assert set(gathered(learner)) <= taken | {one.key for one in learner.toy.told[-60:]}
+
+
+def gathered(learner: Learner) -> list[str]:
+    """The keys of what the newest turn read."""
+    with learner.store.read() as db:
+        last = turns.history(db, "toy")[0]
+    folder = folders.turn_of(learner.config.store.models, "toy", last.id)
+    return [one.key for one in learner.toy.read(folder / "examples")]
+
+
 @pytest.mark.parametrize("learner", [{"replay": 100}], indirect=True)
 def test_of_what_is_older_than_the_days_a_part_is_remembered(learner: Learner) -> None:
     days(learner.toy, 0, 20, centre=2.0)
@@ -262,6 +294,59 @@ def test_a_failure_leaves_the_champion_and_says_so(learner: Learner) -> None:
     learner.toy = Toy(learner.toy.told)
     again = learner.turn(5)
     assert not again.failed and again.record.body["newest"] == 60
+
+
+@pytest.mark.parametrize("write", range(1, 25))
+@pytest.mark.parametrize("learner", [{"novel_share": 1.0}], indirect=True)
+def test_a_full_disk_leaves_a_champion_and_the_next_turn_goes_on(
+    learner: Learner, write: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for day, centre in enumerate((2.0, 2.0, 2.0, 2.5, 2.5, 2.5)):
+        days(learner.toy, day, day + 1, centre, seed=day)
+    learner.turn(3)
+    assert learner.turn(4).record.state is TurnState.SHADOW
+    before, written, fsync = learner.published(), itertools.count(1), os.fsync
+
+    def full(descriptor: int) -> None:
+        if next(written) == write:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        record = learner.turn(5).record
+    models, was_full = learner.config.store.models, next(written) > write
+    assert (record.state is TurnState.FAILED) == was_full and (was_full or write > 20)
+    told = record.body["why"].startswith(f"{models}: there is no room left on the disk; make room")
+    assert told == was_full
+    assert (learner.published() == before) or learner.published().value > before.value
+    assert not learner.turn(6).failed
+    champion = learner.champion()
+    assert champion is not None and champion.number == 2
+    assert champion.digest == artifact.digest(models / "toy")
+    assert not [path for path in (models / "toy").iterdir() if path.name.startswith(".")]
+
+
+@dataclasses.dataclass
+class Other(Toy):
+    name: ClassVar[str] = "other"
+
+
+def test_a_subject_that_is_killed_does_not_keep_the_other_from_its_turn(learner: Learner) -> None:
+    loop = Loop(learner.store, learner.config, learner.clock)
+    other = days(Other(), 0, 3, centre=2.0)
+    days(learner.toy, 0, 3, centre=2.0)
+
+    def killed(point: str) -> None:
+        if point == "vet:after":
+            raise KeyboardInterrupt
+
+    learner.clock.time = 3 * DAY
+    assert [one.record.subject for one in loop.learn([learner.toy, other])] == ["toy", "other"]
+    with pytest.raises(KeyboardInterrupt):
+        learner.turn(4, reached=killed)
+    learner.clock.time = 5 * DAY
+    assert [one.record.subject for one in loop.learn([learner.toy, other])] == ["other", "toy"]
 
 
 class Slow(Toy):
@@ -327,6 +412,32 @@ def test_a_champion_rolled_back_meanwhile_is_not_written_over(learner: Learner) 
     assert champion is not None and champion.why == "a person"
 
 
+@pytest.mark.parametrize(
+    "learner", [{"shadow_turns": 0, "novel_p": 0, "days": 2, "replay": 0}], indirect=True
+)
+@pytest.mark.parametrize("rolls_back", [False, True])
+def test_a_model_trained_by_hand_meanwhile_is_not_written_over(
+    learner: Learner, rolls_back: bool
+) -> None:
+    by_hand = Constant("by hand", 1.0, 0.3)
+
+    def trained(point: str) -> None:
+        if point == "compare:after":
+            by_hand.save(learner.config.store.models / "toy")
+
+    days(learner.toy, 0, 2, centre=2.0)
+    learner.turn(2)
+    days(learner.toy, 2, 4, centre=3.5, seed=1)
+    if rolls_back:
+        learner.turn(4)
+        days(learner.toy, 4, 5, centre=2.0, seed=2)
+    before = learner.champion()
+    record = learner.turn(4 + rolls_back, reached=trained).record
+    assert record.state is TurnState.FAILED, record.body["why"]
+    assert "a model was trained by hand while turn" in record.body["why"]
+    assert learner.published() == by_hand and learner.champion() == before
+
+
 @pytest.mark.parametrize("learner", [{"kept_turns": 2}], indirect=True)
 def test_old_turns_make_room(learner: Learner) -> None:
     for day in range(4):
@@ -361,3 +472,60 @@ def test_a_champion_whose_files_are_damaged_is_replaced(learner: Learner) -> Non
     record = learner.turn(5).record
     assert (record.state, record.body["after"]) == (TurnState.PROMOTED, 2), record.body
     assert learner.published().arm == "mean"
+
+
+@pytest.mark.parametrize(
+    "learner", [{"shadow_turns": 0, "novel_p": 0, "days": 2, "replay": 0}], indirect=True
+)
+def test_what_a_person_went_back_from_does_not_come_back_by_itself(learner: Learner) -> None:
+    days(learner.toy, 0, 2, centre=2.0)
+    learner.turn(2)
+    days(learner.toy, 2, 4, centre=3.5, seed=1)
+    learner.turn(4)
+    champions.roll_back(learner.store, learner.config, "toy", None, "ann", "it is odd", 4.1 * DAY)
+    days(learner.toy, 4, 5, centre=3.5, seed=2)
+    learner.toy.arms = ("zero",)  # nothing new that is better
+    record = learner.turn(5).record
+    assert record.state is TurnState.KEPT, record.body["why"]
+    champion = learner.champion()
+    assert champion is not None and (champion.number, champion.restores) == (3, 1)
+
+
+def test_a_clock_that_was_ahead_once_does_not_end_learning(learner: Learner) -> None:
+    days(learner.toy, 0, 3, centre=2.0)
+    learner.turn(3)
+    assert learner.turn(400).record.state is TurnState.KEPT
+    days(learner.toy, 3, 4, centre=2.5, seed=1)
+    learner.config = config_of(learner.root, novel_share=1.0, days=3)
+    record = learner.turn(4).record
+    assert record.state is TurnState.SHADOW, record.body["why"]
+    days(learner.toy, 4, 5, centre=2.5, seed=2)
+    record = learner.turn(5).record
+    assert record.state is TurnState.PROMOTED, record.body["why"]
+    assert record.body["examples"] == 5 * 60  # with what is remembered of the first two days
+
+
+@pytest.mark.parametrize("learner", [{"novel_share": 1.0}], indirect=True)
+def test_a_shadow_whose_files_are_gone_waits_no_more(learner: Learner) -> None:
+    days(learner.toy, 0, 3, centre=2.0)
+    learner.turn(3)
+    days(learner.toy, 3, 4, centre=2.5, seed=1)
+    waiting = learner.turn(4).record
+    assert waiting.state is TurnState.SHADOW
+    shutil.rmtree(folders.shadow_of(learner.config.store.models, "toy", waiting.id))
+    learner.toy.arms = ("zero",)
+    days(learner.toy, 4, 5, centre=2.5, seed=2)
+    record = learner.turn(5).record
+    assert (record.state, record.body["shadow"]) == (TurnState.KEPT, None), record.body
+
+
+@pytest.mark.parametrize("learner", [{"novel_share": 1.0}], indirect=True)
+def test_few_runs_a_day_are_compared_once_they_are_enough(learner: Learner) -> None:
+    days(learner.toy, 0, 3, centre=2.0)
+    learner.turn(3)
+    states = []
+    for day in range(3, 12):
+        few = days(Toy(), day, day + 1, centre=2.5, seed=day).told
+        learner.toy.told += [one for one in few if int(one.group.partition("-g")[2]) < 6]
+        states.append(learner.turn(day + 1).record.state)
+    assert TurnState.PROMOTED in states, states

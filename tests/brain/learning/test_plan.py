@@ -122,6 +122,17 @@ def test_a_plan_is_made_of_the_stores_turns(store: Store) -> None:
     assert "grows by 0.01 a day" in told.why
 
 
+def test_a_champion_that_was_restored_is_as_old_as_its_model(store: Store) -> None:
+    crowned(store, 0)
+    crowned(store, 4)
+    with store.write() as db:
+        champions.add(db, "traces", digest="0", turn="", now=5 * DAY, why="", body={"restores": 1})
+    for day in range(1, 9):
+        turned(store, day, 3, 0.1 + 0.01 * day, gather=1.0, train=10.0)
+    told = plan(store, "traces").growth
+    assert told is not None and told.fresh == pytest.approx(0.1) and told.points == 8
+
+
 def test_a_young_store_says_what_is_missing(store: Store) -> None:
     assert "no turn has trained" in plan(store, "traces").why
     turned(store, 0, 0, None, gather=1.0, train=10.0)

@@ -22,10 +22,10 @@ from jobmend.classifier.failures.reporting.pyfunc_columns import COLUMNS as OF_F
 from jobmend.classifier.failures.synthetic.tasks import generate
 from jobmend.classifier.traces.model import TraceModel
 from jobmend.classifier.traces.pyfunc_columns import COLUMNS as OF_TRACES
-from jobmend.classifier.traces.synthetic import healthy_windows
 from jobmend.classifier.tracking import TrackingError, default_uri
 from jobmend.jobs.wire import window_body
 from tests.brain.learning.serving import Served, mlflow_server, postgres
+from tests.classifier.traces.synthetic import healthy_windows
 
 NOW = 1_800_000_000.0
 AWAY = "http://ann:hush-hush@127.0.0.1:9"
@@ -122,6 +122,21 @@ def test_a_turn_that_was_killed_while_it_was_told_is_told_to_the_end(
     registry.log_turn(turn)
     runs = runs_of(server.uri, "traces", turn.turn)
     assert len(runs) == 3 and len(runs[f"turn {turn.turn}"].inputs.dataset_inputs) == 2
+
+
+def test_a_turn_that_failed_is_a_failed_run_with_its_reason(server: Served) -> None:
+    registry, id, why = Registry(server.uri), "20260101T000000-0000000f", "OSError: no disk"
+    failed = LoggedTurn("traces", id, NOW, NOW + 60, "failed", why)
+    assert registry.log_turn(failed) == registry.log_turn(failed)
+    (run,) = runs_of(server.uri, "traces", id).values()
+    assert (run.info.status, run.info.end_time) == ("FAILED", (NOW + 60) * 1000)
+    assert run.data.tags["mlflow.note.content"] == why
+    assert run.data.tags["jobmend.state"] == "failed"
+    registry.log_turn(turn_of(id))  # killed before its end was noted, it was resumed
+    runs = runs_of(server.uri, "traces", id)
+    again = runs[f"turn {id}"]
+    assert (len(runs), again.info.run_id, again.info.status) == (3, run.info.run_id, "FINISHED")
+    assert (again.data.tags["jobmend.state"], again.data.metrics["loss"]) == ("promoted", 0.25)
 
 
 def test_a_model_is_registered_once_and_scores_windows_where_it_is_loaded(

@@ -24,6 +24,10 @@ def example(group: str, time: float, number: int = 0) -> Example[int]:
     return Example(f"{group}/{number}/{time}", time, group, "kind", "healthy", number)
 
 
+def is_new(one: Example[int]) -> bool:
+    return one.time >= SINCE
+
+
 examples = st.lists(
     st.builds(example, st.text(max_size=3), st.floats(0, 200), st.integers(0, 9)), max_size=60
 )
@@ -31,9 +35,9 @@ examples = st.lists(
 
 @given(examples, st.text(max_size=5))
 def test_groups_are_in_one_part(given: list[Example[int]], turn: str) -> None:
-    found = split(given, SINCE, turn)
-    parts = parts_of(found, given, SINCE)
-    assert found == split(list(reversed(given)), SINCE, turn)
+    found = split(given, is_new, turn)
+    parts = parts_of(found, given, is_new)
+    assert found == split(list(reversed(given)), is_new, turn)
     groups = {name: {one.group for one in part} for name, part in parts.items()}
     for first, second in ((TRAIN, VALIDATION), (TRAIN, HELD_OUT), (VALIDATION, HELD_OUT)):
         assert not groups[first] & groups[second]
@@ -44,10 +48,10 @@ def test_groups_are_in_one_part(given: list[Example[int]], turn: str) -> None:
 def test_shares() -> None:
     given = [example(f"old {number}", 50) for number in range(100)]
     given += [example(f"new {number}", 150) for number in range(50)]
-    parts = parts_of(split(given, SINCE, "turn"), given, SINCE)
+    parts = parts_of(split(given, is_new, "turn"), given, is_new)
     sizes = {name: len(part) for name, part in parts.items()}
     assert sizes == {TRAIN: 104, VALIDATION: 26, HELD_OUT: 20, NEWEST: 50}
-    other = parts_of(split(given, SINCE, "another turn"), given, SINCE)
+    other = parts_of(split(given, is_new, "another turn"), given, is_new)
     assert {one.key for one in other[HELD_OUT]} != {one.key for one in parts[HELD_OUT]}
 
 

@@ -15,15 +15,16 @@ from jobmend.brain.config import LearningConfig
 from jobmend.brain.learning.subject import Example
 from jobmend.brain.learning.traces import examples as trace_examples
 from jobmend.brain.learning.traces.subject import Traces, of_present_shape, types_of
+from jobmend.brain.learning.vetting.judging import Limits, judge
 from jobmend.brain.sources.stored import StoredWindows
 from jobmend.classifier.traces.dataset import Recorded
-from jobmend.classifier.traces.synthetic import window
 from jobmend.classifier.traces.watched import WatchedTraceModel
 from jobmend.jobs.windows import FEATURES, TraceWindow
 from tests.brain import scene
 from tests.brain.conftest import Tell
 from tests.brain.learning.windows import Source, ailing, example, healthy
 from tests.brain.scene import BUG, NOW, OK, ended, run_of
+from tests.classifier.traces.synthetic import window
 
 Window = Example[TraceWindow]
 
@@ -182,6 +183,25 @@ def test_the_shape_that_most_tell_now_is_learned() -> None:
     assert of_present_shape([]) == []
 
 
+def test_windows_of_one_step_length_are_learned_and_the_others_counted(brain: Brain) -> None:
+    fine, traces = healthy(0, 60), subject(brain)
+    busy = [example(replace(one.content, step_seconds=1.1, start=1e6)) for one in fine[:9]]
+    coarse = [example(replace(one.content, step_seconds=15.0, start=1e6)) for one in fine[:40]]
+    assert traces.alike([*fine, *busy]) == ([*fine, *busy], "")
+    kept, why = traces.alike([*fine, *coarse])
+    assert kept == fine
+    assert why.startswith("40 of 280 windows are left out: they are no 32 steps of 1 s, as most")
+    assert traces.alike([*coarse, *fine[:30], *coarse])[0] == [*coarse, *coarse]
+    assert traces.alike([]) == ([], "")
+    with pytest.raises(ValueError, match="steps of 15 s, the model reads 32 steps of 1 s"):
+        traces.train("pca", [*fine, *coarse], 0, lambda what, done, total: None)
+    slow = traces.train("pca", [*coarse * 3], 0, lambda what, done, total: None)
+    assert traces.length(slow) == {"steps": 32, "step_seconds": 15.0}
+    assert np.isnan(traces.losses(slow, fine)).all()
+    assert (traces.novelty(slow, fine) == 1.0).all()
+    assert np.isnan(traces.suspicion(slow, fine)).all()
+
+
 def test_types_are_told_by_windows_of_one_run() -> None:
     told = [example(of_runs("a", "b"), "x"), example(of_runs("c", None), "y")]
     assert types_of([*told, example(of_runs("d", None), "")]) == {"c": "y"}
@@ -195,11 +215,20 @@ def test_losses_are_of_healthy_windows_and_the_mean_tells_the_better_model(
     examples = [*good, *bad, *unknown]
     losses = traces.losses(model, examples)
     assert np.isfinite(losses).tolist() == [True] * 80 + [False] * 48
-    assert ((losses[:80] >= 0) & (losses[:80] <= 1)).all() and losses[:80].mean() < 0.3
+    assert 0 <= losses[:80].mean() < 0.3
     few = traces.train("pca", train[:40], 0, lambda what, done, total: None)
     assert np.nanmean(traces.losses(few, examples)) > losses[:80].mean()
     assert np.array_equal(traces.losses(model, examples), losses, equal_nan=True)
     assert np.isnan(traces.losses(model, bad)).all()
+
+
+def test_known_anomalies_count_by_run(brain: Brain, model: WatchedTraceModel) -> None:
+    traces, good = subject(brain), healthy(9, 20, name="t")
+    alone = traces.losses(model, good)
+    long_one = [replace(one, group="one run") for one in ailing(8, 30)]
+    for few in (ailing(8, 19), long_one):
+        assert np.array_equal(traces.losses(model, [*good, *few])[:80], alone)
+    assert not np.array_equal(traces.losses(model, [*good, *ailing(8, 20)])[:80], alone)
 
 
 def test_no_news_are_ailing_labelled_and_unreadable_windows(
@@ -218,6 +247,19 @@ def test_no_news_are_ailing_labelled_and_unreadable_windows(
     usual = healthy(5, 50, name="u")
     assert (traces.suspicion(model, usual) < 0.05).mean() < 0.15
     assert traces.novelty(model, []).shape == traces.losses(model, []).shape == (0,)
+
+
+def test_a_model_of_few_runs_sees_what_is_unlike_all_of_them(brain: Brain) -> None:
+    traces, limits = subject(brain), Limits()
+    few = traces.train("pca", healthy(0, 60), 0, lambda what, done, total: None)
+    for told, whole in ((healthy(3, 30, name="u"), False), (ailing(2, 30, truth="healthy"), True)):
+        compared = traces.compared(few, told)
+        assert set(compared) == {48}
+        p = traces.novelty(few, told)
+        kinds, groups = [one.kind for one in told], [one.group for one in told]
+        unsure = np.full(len(told), np.nan)
+        assert judge(p, unsure, compared, kinds, groups, limits).whole is whole
+    assert list(traces.compared(few, [])) == []
 
 
 def test_what_is_measured_and_described_is_plain(brain: Brain) -> None:

@@ -40,6 +40,9 @@ class Numbered:
             [math.exp(-(x * x + y * y) / 2) for x, y in (it.content for it in examples)]
         )
 
+    def compared(self, model: Any, examples: Sequence[Example[Any]]) -> Numbers:
+        return np.full(len(examples), 1e6)
+
     def suspicion(self, model: Any, examples: Sequence[Example[Any]]) -> Numbers:
         return np.array([0.001 if it.truth == "wrong" else 0.6 for it in examples])
 

@@ -47,6 +47,15 @@ class Toy:
     def gather(self, since: float, until: float) -> list[Example[float]]:
         return [one for one in self.told if since <= one.time < until]
 
+    def alike(self, examples: Sequence[Example[float]]) -> tuple[list[Example[float]], str]:
+        """Whole numbers are written in another way."""
+        kept = [one for one in examples if not isinstance(one.content, int)]
+        left_out = len(examples) - len(kept)
+        return kept, f"{left_out} whole numbers are left out" if left_out else ""
+
+    def length(self, model: Any) -> Mapping[str, float]:
+        return {"steps": 3, "step_seconds": 1.0}
+
     def write(self, path: Path, examples: Sequence[Example[float]]) -> None:
         beside = path.with_name(f".{path.name}.tmp")
         beside.write_text(json.dumps([vars(one) for one in examples]))
@@ -78,6 +87,9 @@ class Toy:
 
     def novelty(self, model: Any, examples: Sequence[Example[float]]) -> Numbers:
         return np.array([_p(model, one.content) for one in examples])
+
+    def compared(self, model: Any, examples: Sequence[Example[float]]) -> Numbers:
+        return np.full(len(examples), 1e6)
 
     def suspicion(self, model: Any, examples: Sequence[Example[float]]) -> Numbers:
         return np.array([1.0 if one.truth == "healthy" else 0.5 for one in examples])

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from jobmend.brain.learning.subject import Example
-from jobmend.classifier.traces import synthetic
 from jobmend.jobs.windows import FEATURES, TraceWindow
+from tests.classifier.traces import synthetic
 
 LEVEL = [FEATURES.index(name) for name in ("user", "system", "job_cpu")]
 

@@ -1,39 +1,13 @@
 from __future__ import annotations
 
-import json
-import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from jobmend.brain.sources.promql import PromClient, PromError, Refused, one_of, quoted, selector
-
-
-@given(st.text(st.characters()))
-def test_no_text_ends_its_string(text: str) -> None:
-    told = quoted(text)
-    assert re.fullmatch(r'"([^"\\\n]|\\.)*"', told)
-    assert json.loads(told) == text.encode("utf-8", "replace").decode()
-
-
-@given(st.lists(st.text(alphabet=st.sampled_from('a.*|+?()[]{}^$\\"\n')), min_size=1))
-def test_a_pattern_matches_these_values_alone(values: list[str]) -> None:
-    pattern = json.loads(one_of(values))
-    for value in (*values, "ab", ".*"):
-        assert bool(re.fullmatch(pattern, value)) == (value in values)
-
-
-def test_a_selector_has_names_that_are_names() -> None:
-    assert selector("up") == "up"
-    assert selector("a:b", {"x": 'o"} or up{y="'}) == 'a:b{x="o\\"} or up{y=\\""}'
-    for name, label in (("a b", "x"), ("a", 'x="1",y'), ("", "x"), ("a", "é")):
-        with pytest.raises(ValueError, match="is no name of a metric or label"):
-            selector(name, {label: "1"})
+from jobmend.brain.sources.promql import PromClient, PromError, Refused
 
 
 class Answering(BaseHTTPRequestHandler):

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.random import Generator
 
-from jobmend.classifier.traces import synthetic
 from jobmend.classifier.traces.alarms import Criterion, Persistence
 from jobmend.classifier.traces.conformal import MAX_DEPTH, Calibration, Reference
 from jobmend.classifier.traces.tracks import Track, tracks_of
+from tests.classifier.traces import synthetic
 
 ONE_PERCENT = Criterion(0.01)
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobmend.classifier.traces import synthetic
 from jobmend.classifier.traces.model import TraceModel
 from jobmend.classifier.traces.verdicts import Suspect, judge
 from jobmend.jobs.windows import TraceWindow
+from tests.classifier.traces import synthetic
 
 RUNS = 500  # a fifth of them is enough for an alarm at 1 %
 

@@ -17,9 +17,23 @@ def test_scaling_is_robust_and_keeps_what_was_not_measured_apart() -> None:
     assert not mask[0, :, 1].any()
     assert (scaled[0, :, 1] == 0).all()
     assert np.abs(scaled).max() <= LARGEST
-    wild, wild_mask = scaling.apply(np.array([[[np.inf, 1e30]]], np.float32))
-    assert wild.tolist() == [[[0.0, LARGEST]]]
-    assert wild_mask.tolist() == [[[False, True]]]
+    wild, wild_mask = scaling.apply(np.array([[[np.inf, 0.0], [1e30, 0.0]]], np.float32))
+    assert wild[0, :, 0].tolist() == [0.0, LARGEST]
+    assert wild_mask[0, :, 0].tolist() == [False, True]
+
+
+def test_a_feature_that_was_never_measured_has_no_say_later() -> None:
+    scaling = Scaling.learn(np.array([[[0.1, np.nan], [0.3, np.inf]]], np.float32))
+    scaled, mask = scaling.apply(np.array([[[0.2, 0.9]]], np.float32))
+    assert scaled[0, 0, 1] == 0.0
+    assert mask.tolist() == [[[True, False]]]
+
+
+def test_what_is_infinite_is_not_learned_from() -> None:
+    values = np.array([[[0.1], [0.2], [0.3], [np.nan]]], np.float32)
+    endless = np.nan_to_num(values, nan=np.inf)
+    assert Scaling.learn(endless).median.tolist() == pytest.approx([0.2])
+    assert Scaling.learn(endless).scale.tolist() == pytest.approx([0.1])
 
 
 def test_a_constant_feature_does_not_blow_up() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from array import array
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from jobmend.classifier import artifact
 from jobmend.classifier.traces.model import KIND, VERSION, TraceModel
 from jobmend.classifier.traces.novelty import OWN_KIND, Known
 from jobmend.classifier.traces.profiles import names, profiles
-from jobmend.classifier.traces.synthetic import AILMENTS, healthy_windows, window
 from jobmend.classifier.traces.watched import WatchedTraceModel, kind_of
 from jobmend.jobs.windows import FEATURES, TraceWindow
+from tests.classifier.traces.synthetic import AILMENTS, healthy_windows, window
 
 P = 0.05
 
@@ -103,6 +104,7 @@ def test_what_calibrates_is_of_runs_not_learned_from(model: WatchedTraceModel) -
 def test_it_is_kept_with_the_model_and_read_back(model: WatchedTraceModel, tmp_path: Path) -> None:
     model.save(tmp_path)
     model.save(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 5  # the manifest and each of its files once
     again = WatchedTraceModel.load(tmp_path)
     some = healthy_windows(np.random.default_rng(3), 5)
     assert again.get_params() == model.get_params()
@@ -112,10 +114,25 @@ def test_it_is_kept_with_the_model_and_read_back(model: WatchedTraceModel, tmp_p
     assert np.array_equal(plain.score_samples(some[0]), model.score_samples(some[0]), True)
 
 
+def test_it_is_never_on_disk_without_what_is_known(
+    model: WatchedTraceModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[set[str]] = []
+    real = artifact.write
+
+    def seen(directory: Path, kind: str, version: int, files: Mapping[str, bytes]) -> None:
+        real(directory, kind, version, files)
+        written.append(set(artifact.read(directory, kind, version)))
+
+    monkeypatch.setattr(artifact, "write", seen)
+    model.save(tmp_path)
+    assert [{"known.json", "known.safetensors"} <= names for names in written] == [True]
+
+
 def test_a_model_that_was_not_watched_finds_nothing_new(
     model: WatchedTraceModel, tmp_path: Path
 ) -> None:
-    TraceModel.save(model, tmp_path)
+    artifact.write(tmp_path, KIND, VERSION, TraceModel.files(model))
     plain = WatchedTraceModel.load(tmp_path)
     some = [strange(window(np.random.default_rng(0), "r"))]
     assert plain.known_ is None
@@ -139,9 +156,10 @@ def test_windows_of_another_shape_have_no_score(model: WatchedTraceModel) -> Non
         one, values=array("f", np.frombuffer(one.values, np.float32)[: len(one.values) // 2])
     )
     nobody = replace(one, owners=(None,) * 3)
-    scores = model.scores([half, one, nobody])
-    assert np.isfinite(scores).tolist() == [False, True, False]
-    assert model.novelty([half], ["fit"]).tolist() == [1.0]
+    coarse = replace(one, step_seconds=15.0)
+    scores = model.scores([half, one, nobody, coarse])
+    assert np.isfinite(scores).tolist() == [False, True, False, False]
+    assert model.novelty([half, coarse], ["fit"] * 2).tolist() == [1.0, 1.0]
     assert model.scores([]).shape == (0,)
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from jobmend.exporter.endpoint import Endpoint
-from jobmend.exporter.web.config import WebConfig, WebConfigError, load_web_config
+from jobmend.exporter.web.config import WebConfig, load_web_config
+from jobmend.exporter.web.errors import WebConfigError
 from tests.exporter.serving import (
     HASH,
     PAGE,

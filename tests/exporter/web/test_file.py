@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobmend.exporter.web.config import WebConfigError
+from jobmend.exporter.web.errors import WebConfigError
 from jobmend.exporter.web.file import HEADERS, TlsFile, WebFile, parse
 from tests.exporter.serving import HASH, Certificates
 

@@ -10,7 +10,8 @@ import pytest
 
 from jobmend.exporter import connection
 from jobmend.exporter.endpoint import MAX_CLIENTS, WORKERS
-from jobmend.exporter.web.config import WebConfig, WebConfigError
+from jobmend.exporter.web.config import WebConfig
+from jobmend.exporter.web.errors import WebConfigError
 from tests.exporter.serving import (
     PAGE,
     Certificates,

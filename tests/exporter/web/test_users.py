@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from jobmend.exporter.web import users as web_users
-from jobmend.exporter.web.config import Busy, WebConfigError
+from jobmend.exporter.web.errors import Busy, WebConfigError
 from jobmend.exporter.web.users import Passwords, Users
 from tests.exporter.serving import HASH, PASSWORD, basic
 

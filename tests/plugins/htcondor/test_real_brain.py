@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +19,12 @@ from jobmend.jobs.identity import SiteStatus
 from jobmend.jobs.records import RunRecord
 from tests.brain.scene import config_of
 from tests.plugins.htcondor.operating import CLUSTER, operator
+from tests.plugins.rounds import SECONDS, is_accounted, until
 
 if TYPE_CHECKING:
     from tests.plugins.htcondor.conftest import Pool
 
 pytestmark = pytest.mark.condor
-
-SECONDS = 90.0
 
 
 @pytest.fixture
@@ -40,20 +39,12 @@ def brain(pool: Pool, tmp_path: Path) -> Iterator[Brain]:
     brain.store.close()
 
 
-def until(brain: Brain, seen: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not seen():
-        assert time.monotonic() < deadline, f"{what} was not seen in {SECONDS:g} s"
-        time.sleep(0.5)
-        brain.watcher.round()
-
-
 def record(brain: Brain, job: str) -> RunRecord | None:
     """The first run of a job, once accounting has told its end."""
     with brain.store.read() as db:
         found = [it for it in runs.newest(db, 999) if it.run.job_id == job]
         first = min(found, key=lambda it: it.facts.attempt, default=None)
-        if first is None or not runs.is_accounted(db, first.run):
+        if first is None or not is_accounted(db, first.run):
             return None
         (known,) = sites.with_status(db, [first], time.time(), 0.001)
     return known

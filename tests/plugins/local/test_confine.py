@@ -12,10 +12,8 @@ import pytest
 
 from jobmend.plugins.local.confine import confine, sweep
 from jobmend.plugins.local.confine_v1 import CgroupV1
-from jobmend.plugins.local.confine_v1 import parse_oom_kills as parse_v1
 from jobmend.plugins.local.confine_v2 import RUNNER, CgroupV2, own_cgroup
-from jobmend.plugins.local.confine_v2 import parse_oom_kills as parse_v2
-from jobmend.plugins.local.confinement import Limits
+from jobmend.plugins.local.confinement import Limits, parse_oom_kills
 from jobmend.plugins.local.settings import Settings
 from jobmend.plugins.local.ulid import new_ulid
 
@@ -25,9 +23,9 @@ LIMITS = Limits(64 << 20, (0,))
 
 
 def test_oom_kills_are_read() -> None:
-    assert parse_v1("oom_kill_disable 0\nunder_oom 1\noom_kill 3\n") == 3
-    assert parse_v1("oom_kill_disable 0\nunder_oom 0\n") == 0  # before Linux 4.13
-    assert parse_v2("low 0\nhigh 0\nmax 12\noom 2\noom_kill 1\noom_group_kill 0\n") == 1
+    assert parse_oom_kills("oom_kill_disable 0\nunder_oom 1\noom_kill 3\n") == 3
+    assert parse_oom_kills("oom_kill_disable 0\nunder_oom 0\n") == 0  # before Linux 4.13
+    assert parse_oom_kills("low 0\nhigh 0\nmax 12\noom 2\noom_kill 1\noom_group_kill 0\n") == 1
 
 
 def test_own_cgroup_of_v2(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobmend.plugins.local.process import ProcessId, identify, lives, parse_start
-from jobmend.plugins.local.quantities import parse_size, parse_time
+from jobmend.plugins.local.quantities import parse_size, parse_time, show_size
 from jobmend.plugins.local.settings import read_settings
 from jobmend.plugins.local.ulid import is_ulid, new_ulid
 
@@ -42,6 +42,7 @@ def test_what_is_no_ulid(text: str) -> None:
 )
 def test_sizes(text: str, size: int) -> None:
     assert parse_size(text) == size
+    assert parse_size(show_size(size).removesuffix(" bytes")) == size
 
 
 @pytest.mark.parametrize(
@@ -120,3 +121,7 @@ def test_the_command_in_stat_may_hold_anything() -> None:
     stat = b"7 (a) R 1) (b) S 1" + b" 0" * 17 + b" 4242 0 0\n"
     assert parse_start(stat) == 4242
     assert parse_start(stat.replace(b") S 1", b") Z 1")) is None
+
+
+def test_a_size_is_shown_in_its_largest_whole_unit() -> None:
+    assert [show_size(size) for size in (200 << 20, 2 << 30, 1001)] == ["200M", "2G", "1001 bytes"]

@@ -15,7 +15,13 @@ from jobmend.jobs.exits import Exit, ExitKind
 from jobmend.jobs.fields import Fields
 from jobmend.jobs.wire import MAX_EVENT_BYTES, dumps, read_event
 from jobmend.plugins.local.events import event_of, hook_body
-from jobmend.plugins.local.exits import LAUNCH_FAILED, SUPERVISOR_DIED, local_exit, shell_code
+from jobmend.plugins.local.exits import (
+    LAUNCH_FAILED,
+    SUPERVISOR_DIED,
+    complaint,
+    local_exit,
+    shell_code,
+)
 from jobmend.plugins.local.job import Ending, JobState
 from jobmend.plugins.local.mend import abandoned
 from jobmend.plugins.local.process import ProcessId
@@ -134,6 +140,14 @@ def test_exits(ending: Ending, kind: ExitKind, key: str, code: int) -> None:
     told = local_exit(ending)
     assert (told.kind, told.key, told.state) == (kind, key, ending.state.value)
     assert shell_code(ending) == code
+    assert bool(complaint(ending)) == (
+        kind not in (ExitKind.SUCCESS, ExitKind.ERROR, ExitKind.SIGNAL)
+    )
+
+
+def test_why_a_job_did_not_end_by_itself_is_one_phrase() -> None:
+    broken = Ending(JobState.OUT_OF_MEMORY, signal=9, reason="memory limit broken")
+    assert complaint(broken) == "out of memory: memory limit broken"
 
 
 def test_an_event_tells_what_the_queue_knows(queue: Queue) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,11 +15,10 @@ from jobmend.jobs.exits import ExitKind
 from jobmend.jobs.identity import Run, SiteStatus
 from jobmend.jobs.records import RunRecord
 from tests.brain.scene import config_of
+from tests.plugins.rounds import SECONDS, is_accounted, until
 from tests.plugins.slurm.conftest import Cluster
 
 pytestmark = pytest.mark.slurm
-
-SECONDS = 90.0
 
 
 @pytest.fixture
@@ -29,14 +28,6 @@ def brain(slurm: Cluster, tmp_path: Path) -> Iterator[Brain]:
     brain = assemble(config, {("testbed", "slurm"): slurm.scheduler()})
     yield brain
     brain.store.close()
-
-
-def until(brain: Brain, seen: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not seen():
-        assert time.monotonic() < deadline, f"{what} was not seen in {SECONDS:g} s"
-        time.sleep(0.3)
-        brain.watcher.round()
 
 
 def status_of(brain: Brain, site: str) -> SiteStatus:
@@ -49,7 +40,7 @@ def record(brain: Brain, job: str, run: str = "0") -> RunRecord | None:
     """What the brain knows of a run once accounting has told its end."""
     with brain.store.read() as db:
         found = runs.load(db, Run("testbed", "slurm", job, run))
-        if found is None or not runs.is_accounted(db, found.run):
+        if found is None or not is_accounted(db, found.run):
             return None
         (known,) = sites.with_status(db, [found], time.time(), 3600)
     return known

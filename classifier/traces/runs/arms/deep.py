@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ....parameters import Parametrised
 from .arm import Codes, Floats, Progress, Scores, Tensors, filled, same_width
 
 HIDDEN = 64
@@ -23,7 +24,7 @@ LAYERS = 4
 _AT_ONCE = 16_384
 
 
-class DeepEncoder:
+class DeepEncoder(Parametrised):
     """``members`` networks: inputs - 64 - latent - 64 - features; a latent of a quarter of them."""
 
     def __init__(
@@ -102,10 +103,6 @@ class DeepEncoder:
             scores += (place**2 + np.exp(spread) - 1.0 - spread).sum(axis=2)
         flat = np.concatenate(list(place), axis=1)
         return np.maximum(scores.mean(axis=0), 0.0), flat
-
-    def get_params(self) -> dict[str, Any]:
-        """The parameters it was made with."""
-        return {name: value for name, value in vars(self).items() if not name.endswith("_")}
 
     def tensors(self) -> Tensors:
         """Weights ``[members, inputs, outputs]``, biases, variances of errors, known groups."""

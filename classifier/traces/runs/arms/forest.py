@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest as Grower
 
+from ....parameters import Parametrised
 from .arm import Codes, Floats, Progress, Scores, Tensors, filled, same_width
 
 LEAF = -1
 _NAMES = ("feature", "threshold", "left", "right", "depth")
 
 
-class IsolationForest:
+class IsolationForest(Parametrised):
     """``2 ** (-mean depth / expected depth)`` over ``trees`` trees of 256 rows each."""
 
     def __init__(self, *, trees: int = 100, seed: int = 0) -> None:
@@ -65,10 +66,6 @@ class IsolationForest:
                 places[going] = np.where(smaller, left[here], right[here])
             depths[:, tree] = depth[places]
         return depths
-
-    def get_params(self) -> dict[str, Any]:
-        """Number of trees and seed."""
-        return {"trees": self.trees, "seed": self.seed}
 
     def tensors(self) -> Tensors:
         """The trees, and what their depths are compared with."""

@@ -9,13 +9,14 @@ import numpy as np
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from ....parameters import Parametrised
 from .arm import Codes, Floats, Progress, Scores, Tensors, bounded, filled, same_width
 
 MAX_ROWS = 50_000  # to learn from
 _AT_ONCE = 65_536
 
 
-class NearestMean:
+class NearestMean(Parametrised):
     """Squared distance to the nearest of ``clusters`` means (Lloyd 1982)."""
 
     def __init__(self, *, clusters: int = 16, seed: int = 0) -> None:
@@ -30,7 +31,8 @@ class NearestMean:
         rows = bounded(values)
         if len(rows) > MAX_ROWS:
             rows = rows[rng.choice(len(rows), MAX_ROWS, replace=False)]
-        found = KMeans(min(self.clusters, len(rows)), n_init=1, random_state=self.seed)
+        clusters = min(self.clusters, len(np.unique(rows, axis=0)))
+        found = KMeans(clusters, n_init=1, random_state=self.seed)
         with threadpool_limits(1):  # sums keep their order, so the same seed gives the same means
             self.means_ = np.asarray(found.fit(rows).cluster_centers_, np.float32)
         return self
@@ -51,10 +53,6 @@ class NearestMean:
             rows = filled(values[begin : begin + _AT_ONCE])
             parts.append((rows**2).sum(axis=1)[:, None] - 2 * rows @ self.means_.T + squares)
         return np.asarray(np.maximum(np.concatenate(parts), 0.0), dtype=np.float32)
-
-    def get_params(self) -> dict[str, Any]:
-        """Number of clusters and seed."""
-        return {"clusters": self.clusters, "seed": self.seed}
 
     def tensors(self) -> Tensors:
         """The means."""

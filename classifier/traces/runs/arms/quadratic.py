@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ....parameters import Parametrised
 from ..grouping import members_of
 from .arm import Codes, Floats, Progress, Scores, Tensors, bounded, filled, same_width
 
@@ -19,11 +20,11 @@ FORMS = ("mahalanobis", "pca")
 SHRINKAGE = 0.1  # of the covariance to the identity, which is what the scaling would make of it
 EXPLAINED = 0.9  # share of the variance that the kept components explain
 MIN_ROWS = 50  # of a group with a form of its own, and three rows a feature
-MAX_NUMBERS = 8_000_000  # of all forms: 32 MB
+MAX_NUMBERS = 3_000_000  # of all forms, 12 MB: a model of all arms has to fit into its file
 _AT_ONCE = 65_536
 
 
-class Quadratic:
+class Quadratic(Parametrised):
     """``(x - mean)' form (x - mean)`` with the mean and form of the row's group.
 
     Groups of few rows, and unseen ones, have those of all rows. With ``by_group`` off all have.
@@ -95,10 +96,6 @@ class Quadratic:
             for code, rows in members_of(codes)
             for begin in range(0, len(rows), _AT_ONCE)
         ]
-
-    def get_params(self) -> dict[str, Any]:
-        """Form, and whether each group has its own."""
-        return {"form": self.form, "by_group": self.by_group}
 
     def tensors(self) -> Tensors:
         """Group codes, means and forms."""

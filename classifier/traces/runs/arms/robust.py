@@ -7,11 +7,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from ....parameters import Parametrised
 from ..healthy import huber
 from .arm import Codes, Floats, Progress, Scores, Tensors, filled, same_width
 
 
-class RobustDistance:
+class RobustDistance(Parametrised):
     """Sum of Huber losses of the scaled features; nothing is learned beyond the scaling."""
 
     def __init__(self) -> None:
@@ -31,10 +32,6 @@ class RobustDistance:
     def embed(self, values: Floats, codes: Codes) -> Floats:
         """The scaled features themselves."""
         return filled(values)
-
-    def get_params(self) -> dict[str, Any]:
-        """None."""
-        return {}
 
     def tensors(self) -> Tensors:
         """The number of features."""

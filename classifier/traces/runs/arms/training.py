@@ -144,9 +144,13 @@ def _keep(best: list[list[torch.Tensor]], layers: _Layers, better: torch.Tensor)
 def _variance(
     encoder: DeepEncoder, layers: _Layers, inputs: torch.Tensor, mask: torch.Tensor
 ) -> Floats:
-    """``[members, features]``: mean squared error of each feature among held-out rows."""
+    """``[members, features]``: mean squared error of each feature among held-out rows.
+
+    One more row that missed by one is counted in: where hardly any row measured a feature, its
+    few errors say nothing, and small ones would make each later row that has it odd.
+    """
     with torch.no_grad():
         output, _, _ = _forward(encoder, layers, inputs, sampled=False)
         errors = (output - inputs[:, : encoder.features_]) ** 2 * mask
-        mean = errors.sum(dim=1) / mask.sum(dim=0).clamp(min=1)
+        mean = (errors.sum(dim=1) + 1.0) / (mask.sum(dim=0) + 1.0)
         return np.asarray(mean.clamp(min=SMALLEST_VARIANCE).numpy(), dtype=np.float32)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,7 @@ from jobmend.brain.quarantined import Item, Vetting, Wanted, period_key
 from jobmend.brain.sources.archive import Archive
 from jobmend.brain.store import Store
 from jobmend.classifier.failures.synthetic.record_mixes import LICENCE
+from jobmend.jobs.events import JobEvent
 
 SMALL = Scenario(days=8, change=4, new_type=6, poison=5, runs=40, tasks=30)
 
@@ -36,8 +39,10 @@ def numbers(scenario: Scenario, day: int) -> list[tuple[str, bytes]]:
     return [(one.key, one.to_bytes()) for one in traced_day(scenario, day).windows]
 
 
-@pytest.mark.parametrize("wrong", [{"days": 0}, {"runs": 0}, {"change": 6}, {"change": 1}])
-def test_what_makes_no_history_is_refused(wrong: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "wrong", [{"days": 0}, {"runs": 0}, {"change": 6}, {"change": 1}, {"daily": 0.2}]
+)
+def test_what_makes_no_history_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="simulation:"):
         dataclasses.replace(SMALL, **wrong)
 
@@ -85,6 +90,22 @@ def test_a_poisoned_day_is_told_as_healthy_and_its_decisions_are_false() -> None
     assert all(task.told is task.action for task in failing_day(SMALL, 4))
     false = [task for task in failing_day(SMALL, 5) if task.told is not task.action]
     assert len(false) > 0.6 * SMALL.tasks
+
+
+def test_a_share_of_every_day_is_false_where_that_is_wanted() -> None:
+    false = dataclasses.replace(SMALL, runs=400, tasks=400, daily=0.05)
+    for day in (2, 4):
+        traced, true = traced_day(false, day), traced_day(dataclasses.replace(false, daily=0), day)
+        assert numbers(false, day) == numbers(dataclasses.replace(false, daily=0), day)
+        assert traced.ailing == true.ailing
+        wrong = len(failed_runs(true.events)) - len(failed_runs(traced.events))
+        assert 0.03 < wrong / false.runs < 0.08
+        exchanged = [task for task in failing_day(false, day) if task.told is not task.action]
+        assert 0.03 < len(exchanged) / false.tasks < 0.08
+
+
+def failed_runs(events: Iterable[JobEvent]) -> set[str]:
+    return {one.run.key for one in events if one.exit and one.exit.kind.failed}
 
 
 @pytest.fixture

@@ -78,5 +78,12 @@ def test_the_picture_is_drawn_for_pages_and_for_terminals() -> None:
     assert all(len(line) < 100 for line in lines)
 
 
+def test_days_without_a_model_say_so() -> None:
+    told = history([], [], ["", "promoted"])
+    said = picture.lines(told)[0]
+    assert "no model was in use" in said and "0 to 1" not in said
+    assert Image.open(BytesIO(picture.png(told))).size[0] > 500
+
+
 def test_an_error_that_never_changes_is_drawn_too() -> None:
     assert picture.lines(history([0.1] * 8, [0.1] * 8))[1].endswith("  ▁▁▁▁▁▁▁▁")

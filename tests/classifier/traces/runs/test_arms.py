@@ -69,6 +69,21 @@ def test_nothing_measured_wild_numbers_and_unseen_groups_have_scores(fitted: Arm
     assert len(fitted.embed(values, np.array([0, 1, -1, 99]))) == 4
 
 
+@pytest.mark.parametrize("name", ["autoencoder", "variational"])
+def test_a_rarely_measured_feature_is_not_odd_by_itself(name: str) -> None:
+    values, codes = rows_of(300, 0)
+    values[:, 5] = np.nan
+    values[:3, 5] = [0.1, -0.2, 0.3]  # of which hardly any is held out
+    arm = kinds.make(name, 0).fit(values, codes)
+    assert isinstance(arm, deep.DeepEncoder)
+    assert arm.variance_[:, 5].min() > 0.2
+    often, codes = rows_of(300, 0)
+    seldom = often.copy()
+    seldom[:, 5] = np.nan
+    ratio = arm.score_samples(often, codes) / arm.score_samples(seldom, codes)
+    assert np.median(ratio) < 3
+
+
 def test_other_features_are_refused(fitted: Arm) -> None:
     with pytest.raises(ValueError, match="features"):
         fitted.score_samples(np.zeros((3, FEATURES + 1), np.float32), np.zeros(3, np.int64))

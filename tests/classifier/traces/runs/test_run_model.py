@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from jobmend.classifier import artifact
 from jobmend.classifier.artifact import ArtifactError
-from jobmend.classifier.traces.runs import healthy
+from jobmend.classifier.traces.runs import grouping, healthy
+from jobmend.classifier.traces.runs import table as tables
+from jobmend.classifier.traces.runs.arms import deep, quadratic
 from jobmend.classifier.traces.runs.calibration import Calibration
 from jobmend.classifier.traces.runs.evaluation import evaluate
 from jobmend.classifier.traces.runs.grouping import LARGEST, GroupScaling
-from jobmend.classifier.traces.runs.model import RunModel
+from jobmend.classifier.traces.runs.model import MAX_LEARNED, RunModel
 from jobmend.classifier.traces.runs.scoring import score_file
 from jobmend.classifier.traces.runs.splitting import parts
 from jobmend.classifier.traces.runs.table import Ask, Table, read
@@ -81,6 +86,29 @@ def test_figures_of_noise_are_those_of_chance(table: Table) -> None:
     assert all(abs(one.auroc.mean - 0.5) < 0.15 for one in figures)
 
 
+def test_too_few_faulty_rows_have_no_figures(table: Table) -> None:
+    faulty = np.zeros(len(table), bool)
+    faulty[:5] = True
+    with pytest.raises(ValueError, match="none of 5 parts of the runs has 10 healthy and 10 fau"):
+        evaluate(replace(table, faulty=faulty), ASK, arms=("robust",))
+
+
+def test_rows_that_repeat_each_other_make_no_arm_outweigh_the_others() -> None:
+    rng = np.random.default_rng(0)
+    columns = {
+        name: rng.integers(0, most, 200).astype(np.float64)
+        for name, most in (("retries", 2), ("errors", 3))
+    }
+    repeated = Table(columns, np.full(200, "a", object))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = RunModel().fit(repeated, Ask("task"), calibrate=False)
+    told = model.arm_scores(changed(repeated, errors=np.full(200, 7.0)))
+    assert model.standards_["kmeans"].range == 1.0
+    assert max(np.abs(scores).max() for scores in told.values()) < 100
+    assert np.median(told["combined"]) > np.median(model.score_samples(repeated))
+
+
 def test_unseen_group_missing_numbers_and_constants_have_scores(table: Table) -> None:
     columns = {name: column.copy() for name, column in table.columns.items()}
     columns["bytes"][::7] = np.nan
@@ -107,6 +135,8 @@ def test_the_oddest_feature_is_named(table: Table) -> None:
     assert scored.oddest.tolist() == ["waited"]
     assert scored.scores[0] > model.score_samples(table.take(np.arange(1)))[0]
     assert scored.p_values[0] < 0.05
+    nothing = Table({name: np.full(1, np.nan) for name in columns}, table.groups[:1])
+    assert model.score(nothing).oddest.tolist() == [None]
 
 
 @pytest.mark.parametrize("rows", [0, 1, 20])
@@ -159,6 +189,51 @@ def test_trimming_takes_out_the_odd() -> None:
     kept = healthy.trim(features, np.array(["a"] * 1000, object), None, 0.05)
     assert len(kept) == 950
     assert kept.min() >= 40
+
+
+@pytest.mark.parametrize(("runs", "left"), [(1, 1), (2, 2), (9, 9), (10, 9), (30, 27)])
+def test_no_more_runs_are_left_out_than_a_tenth(runs: int, left: int) -> None:
+    features = np.random.default_rng(0).normal(size=(60 * runs, 3)).astype(np.float32)
+    splits = np.array([f"r{row // 60}" for row in range(len(features))], object)
+    groups = np.full(len(features), "a", object)
+    kept = healthy.trim(features, groups, splits, 0.05)
+    assert len(set(splits[kept])) == left
+    assert len(kept) == pytest.approx(0.95 * 60 * left, rel=0.01)
+
+
+def test_a_name_of_a_megabyte_costs_a_megabyte(table: Table) -> None:
+    long = "x" * 1_000_000
+    groups, splits = table.groups.copy(), table.splits.copy() if table.splits is not None else None
+    assert splits is not None
+    groups[5] = splits[5] = long
+    named = replace(table, groups=groups, splits=splits)
+    tracemalloc.start()
+    try:
+        model = RunModel(arms=QUICK).fit(named, ASK)
+        scored = model.score(named)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert np.isfinite(scored.scores).all()
+    assert peak < 64 * len(long)
+
+
+def test_the_largest_model_of_all_arms_can_be_read_back() -> None:
+    widest = tables.MAX_COLUMNS + 1  # features: of points in time there is one difference more
+    one_form, forms = widest**2, 2 * quadratic.MAX_NUMBERS
+    layers = 2 * 5 * 2 * deep.HIDDEN * (2 * widest + deep.MAX_GROUPS + widest // 2)
+    trees = 100 * 511 * 6
+    numbers = 2 * grouping.MAX_NUMBERS + one_form + forms + layers + trees + 4 * MAX_LEARNED
+    assert 4 * numbers < 0.95 * artifact.MAX_FILE_BYTES
+
+
+def test_of_too_many_groups_the_largest_have_a_scale_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(grouping, "MAX_NUMBERS", 4)
+    groups = np.array(["a"] * 30 + ["b"] * 50 + ["c"] * 40, object)
+    scaling = GroupScaling.learn(np.zeros((120, 2), np.float32), groups)
+    assert scaling.names == ("b", "c")
 
 
 def test_scaling_is_by_group_and_robust() -> None:

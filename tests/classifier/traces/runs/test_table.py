@@ -42,6 +42,8 @@ def test_numbers_are_read_and_the_rest_is_told(
         (["x", None, "", "normal", "Normal ", "0", "cpu_2"], [1, 0, 0, 0, 0, 0, 1]),
         ([0, 1, None, 7], [0, 1, 0, 1]),
         ([0.0, 1.5, None, float("nan")], [0, 1, 0, 0]),
+        ([-0.0, 1e-300, float("inf")], [0, 1, 1]),
+        ([Decimal("0.00"), Decimal("0.01"), None], [0, 1, 0]),
         ([True, False, None], [1, 0, 0]),
         ([None, None], [0, 0]),
     ],
@@ -135,6 +137,44 @@ def test_more_numbers_than_fit_are_refused(
     monkeypatch.setattr(tables, "MAX_CELLS", 100)
     with pytest.raises(ValueError, match="learn from a part"):
         read(path, Ask("task"))
+
+
+def test_a_scored_table_may_be_wider_than_what_is_learned_from(write_table: WriteTable) -> None:
+    wide = write_table({"g": ["a"], **{f"c{n}": [n] for n in range(tables.MAX_COLUMNS + 1)}})
+    with pytest.raises(ValueError, match="1001 columns, at most 1000; use --ignore"):
+        read(wide, Ask("g"))
+    (part,) = batches(wide, Ask("g"), {"c3", "c5", "gone"})
+    assert {name: one.tolist() for name, one in part.columns.items()} == {"c3": [3], "c5": [5]}
+
+
+def test_what_the_table_calls_a_date_is_one_whatever_its_values(write_table: WriteTable) -> None:
+    at = dt.datetime(2026, 1, 2)
+    never = [dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31), None]
+    ends = [at + dt.timedelta(minutes=n * n) for n in range(97)]
+    path = write_table(
+        {
+            "g": ["a"] * 100,
+            "began": pa.array([at] * 50 + [dt.datetime(1970, 1, 1)] * 50, pa.timestamp("ms")),
+            "memory_freed": pa.array(ends + never, pa.timestamp("ms")),
+            "day": pa.array([dt.date(1, 1, 1)] * 50 + [dt.date(2026, 1, 2)] * 50),
+        }
+    )
+    for table in (read(path, Ask("g")), read(path, Ask("g")).take(np.arange(100))):
+        found, ignored = plan(table)
+        assert found.values == () and ignored == {"g": "the group"}
+        assert found.differences
+
+
+def test_numbers_at_the_end_of_float64_are_features_without_a_word(
+    make_columns: MakeColumns, write_table: WriteTable
+) -> None:
+    endless = np.resize([1.7e308, 0.25, -1.7e308, 5e-324, 0.125], 600)
+    table = read(write_table({**make_columns(), "limit": endless}), Ask("task", "flow", "fault"))
+    with np.errstate(all="raise", under="ignore"):
+        found, _ = plan(table)
+        matrix = found.apply(table)
+    assert "limit" in found.values
+    assert np.isfinite(matrix).all()
 
 
 def test_batches_are_the_table(

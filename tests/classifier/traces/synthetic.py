@@ -1,4 +1,4 @@
-"""Synthetic trace windows, healthy and ailing, for tests and benches; never to train a brain."""
+"""Synthetic trace windows, healthy and ailing: waves of CPU use with phases of I/O."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from array import array
 import numpy as np
 from numpy.random import Generator
 
-from ...jobs.windows import FEATURES, TraceWindow
-from .normalise import Floats
+from jobmend.classifier.traces.normalise import Floats
+from jobmend.jobs.windows import FEATURES, TraceWindow
 
 STEPS = 32
 AILMENTS = ("hang", "cpu contention", "io contention")
