@@ -102,7 +102,7 @@ def test_no_order_for_the_ended_or_unknown(tree: Any) -> None:
 
 def test_two_slots_and_five_jobs(tree: Any) -> None:
     tree.env["JOBMEND_LOCAL_SLOTS"] = "2"
-    runs = [tree.submit("--", "sleep", "0.5") for _ in range(5)]
+    runs = [tree.submit("--", "sleep", "1.5") for _ in range(5)]
     jobs = [tree.wait(run) for run in runs]
     assert {job.state for job in jobs} == {JobState.COMPLETED}
     starts = [job.started for job in jobs]
