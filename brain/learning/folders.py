@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
 LEARNING = "learning"  # below [store] models
 SHADOW = "shadow"  # below the subject: models that wait to win once more
+Chance = Callable[[int], bytes]  # so many random bytes
 _TURN = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
 
 
@@ -34,9 +35,9 @@ def shadow_of(models: Path, subject: str, turn: str) -> Path:
     return subject_of(models, subject) / SHADOW / turn
 
 
-def new_id(now: float) -> str:
+def new_id(now: float, chance: Chance = os.urandom) -> str:
     """The id of a turn: when it began, and eight digits of chance."""
-    return f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S}-{os.urandom(4).hex()}"
+    return f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%S}-{chance(4).hex()}"
 
 
 def size(folder: Path) -> int:

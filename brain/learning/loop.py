@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,7 +61,10 @@ def _nowhere(_point: str) -> None:
 
 @dataclass(frozen=True)
 class Loop:
-    """What turns need beside their subjects; ``config.store.models`` holds their files."""
+    """What turns need beside their subjects; ``config.store.models`` holds their files.
+
+    ``chance`` gives the random bytes of a turn's id, which decides what the turn draws.
+    """
 
     store: Store
     config: BrainConfig
@@ -68,6 +72,7 @@ class Loop:
     tell: Tell = _quiet
     registry: Registry | None = None
     reached: Reached = _nowhere
+    chance: folders.Chance = os.urandom
 
     def learn(self, subjects: Sequence[Subject[Any]]) -> list[Turned]:
         """One turn of each subject, one after the other; :class:`.lock.Busy` where others turn.
@@ -127,7 +132,9 @@ class Loop:
             if young:
                 log.info("subject=%s turn=%s resumed", subject, young[0].id)
                 return young[0]
-            new = TurnRecord(folders.new_id(now), subject, now, None, TurnState.RUNNING)
+            new = TurnRecord(
+                folders.new_id(now, self.chance), subject, now, None, TurnState.RUNNING
+            )
             turns.begin(db, new)
             return new
 

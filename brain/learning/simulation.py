@@ -12,6 +12,7 @@ import time
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from ..config import BrainConfig, LearningConfig, StoreConfig
@@ -177,7 +178,9 @@ class _Cluster:
 
     def _turn(self, day: int, subject: Subject[Any]) -> Turned:
         evening = self._scenario.begins(day + 1)
-        (turned,) = Loop(self._store, self._config, clock=lambda: evening).learn([subject])
+        chance = Random(f"{self._scenario.seed} {day} {subject.name}").randbytes
+        loop = Loop(self._store, self._config, clock=lambda: evening, chance=chance)
+        (turned,) = loop.learn([subject])
         return turned
 
     def _take_up(self, learner: _Learner) -> None:
