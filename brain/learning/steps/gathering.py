@@ -48,8 +48,9 @@ def gather(work: Work[Content], store: Store, remembered: Sequence[Example[Conte
     told, note = work.subject.alike([*replayed, *fit])
     if note:
         log.warning("subject=%s turn=%s %s", work.subject.name, work.id, note)
-    newest = [one for one in told if work.is_new(one)]
-    past = [one for one in told if not work.is_new(one)]
+    newest, past = list[Example[Content]](), list[Example[Content]]()
+    for one in told:
+        (newest if work.is_new(one) else past).append(one)
     bound = work.config.learning.max_examples
     ours = drawn(newest, max(bound // 2, bound - len(past)), work.seed)
     theirs = drawn(past, bound - len(ours), work.seed)

@@ -19,7 +19,7 @@ from jobmend.brain.config import BrainConfig, parse_config
 from jobmend.brain.learning import folders, lock, turns
 from jobmend.brain.learning.loop import Loop, Turned
 from jobmend.brain.learning.subject import Example, Tell
-from jobmend.brain.learning.turns import TurnState
+from jobmend.brain.learning.turns import TurnRecord, TurnState
 from jobmend.brain.learning.work import OutOfTime
 from jobmend.brain.models import champions
 from jobmend.brain.quarantined import Vetting
@@ -70,6 +70,14 @@ def learner(tmp_path: Path, request: pytest.FixtureRequest) -> Any:
     store = Store(config.store.path)
     yield Learner(tmp_path, config, store, Toy(), Clock(0.0))
     store.close()
+
+
+def after_a_change(learner: Learner) -> TurnRecord:
+    """The turn after two changed days, behind the first champion's."""
+    days(learner.toy, 0, 2, centre=2.0)
+    learner.turn(2)
+    days(learner.toy, 2, 4, centre=3.5, seed=1)
+    return learner.turn(4).record
 
 
 def test_the_first_champion_is_the_best_by_validation_and_is_published(learner: Learner) -> None:
@@ -138,10 +146,7 @@ def test_without_shadow_a_better_model_is_champion_at_once(learner: Learner) -> 
     "learner", [{"shadow_turns": 0, "novel_p": 0, "days": 2, "replay": 0}], indirect=True
 )
 def test_a_champion_that_errs_gives_way_to_the_one_before(learner: Learner) -> None:
-    days(learner.toy, 0, 2, centre=2.0)
-    learner.turn(2)
-    days(learner.toy, 2, 4, centre=3.5, seed=1)
-    assert learner.turn(4).record.body["after"] == 2
+    assert after_a_change(learner).body["after"] == 2
     days(learner.toy, 4, 5, centre=2.0, seed=2)
     record = learner.turn(5).record
     assert record.state is TurnState.ROLLED_BACK, record.body
@@ -155,10 +160,7 @@ def test_a_champion_that_errs_gives_way_to_the_one_before(learner: Learner) -> N
     "learner", [{"shadow_turns": 0, "novel_p": 0, "days": 2, "replay": 0}], indirect=True
 )
 def test_what_a_person_rolled_back_is_not_rolled_back_again(learner: Learner) -> None:
-    days(learner.toy, 0, 2, centre=2.0)
-    learner.turn(2)
-    days(learner.toy, 2, 4, centre=3.5, seed=1)
-    learner.turn(4)
+    after_a_change(learner)
 
     def person(point: str) -> None:
         if point == "compare:after":
@@ -478,10 +480,7 @@ def test_a_champion_whose_files_are_damaged_is_replaced(learner: Learner) -> Non
     "learner", [{"shadow_turns": 0, "novel_p": 0, "days": 2, "replay": 0}], indirect=True
 )
 def test_what_a_person_went_back_from_does_not_come_back_by_itself(learner: Learner) -> None:
-    days(learner.toy, 0, 2, centre=2.0)
-    learner.turn(2)
-    days(learner.toy, 2, 4, centre=3.5, seed=1)
-    learner.turn(4)
+    after_a_change(learner)
     champions.roll_back(learner.store, learner.config, "toy", None, "ann", "it is odd", 4.1 * DAY)
     days(learner.toy, 4, 5, centre=3.5, seed=2)
     learner.toy.arms = ("zero",)  # nothing new that is better
