@@ -69,6 +69,21 @@ class Cluster:
         assert done.returncode == 0, (argv, done.stderr)
         return done.stdout.decode(errors="replace").strip()
 
+    def unfit(self) -> dict[str, str]:
+        """State and reason of each node on which no job may run, by the words sinfo(1) has for it.
+
+        What it calls planned, completing or mixed is at work.
+        """
+        listed = self.run("sinfo", "-h", "-N", "-p", "main", "-o", "%N %T %E").splitlines()
+        told = {name: state for name, _, state in (line.partition(" ") for line in listed)}
+        assert set(told) == set(self.nodes)
+        bad = ("drain", "down", "fail", "error", "inval", "unknown", "*")
+        return {
+            name: state
+            for name, state in told.items()
+            if any(word in state.split()[0] for word in bad)
+        }
+
     def submit(self, script: str, *options: str) -> str:
         """Submit a shell line as the job user; the job id."""
         user = ["setpriv", "--reuid=tester", "--regid=tester", "--init-groups"]

@@ -202,10 +202,6 @@ class LostNode:
             command, env=env, check=True, timeout=30, stdin=null, stdout=null, stderr=null
         )
         deadline = time.monotonic() + 60
-        while (state := self._slurm.run("sinfo", "-hn", self._node, "-o", "%T")).split()[0] not in (
-            "idle",
-            "mixed",
-            "allocated",
-        ):
+        while state := self._slurm.unfit().get(self._node):
             assert time.monotonic() < deadline, f"node {self._node} is {state}"
             time.sleep(0.5)
