@@ -76,6 +76,11 @@ def check(directory: Path) -> None:
         _read_entry(directory, entry)
 
 
+def check_format(directory: Path, kind: str, version: int) -> None:
+    """ArtifactError where a saved model is of another kind or version than is wanted."""
+    _manifest(directory, kind, version)
+
+
 def digest(directory: Path) -> str:
     """SHA-256 (hex) of the manifest, which names the digests of all files: which model it is.
 
@@ -96,6 +101,11 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def read(directory: Path, kind: str, version: int) -> dict[str, bytes]:
     """The files of a saved model, checked; ArtifactError says what is wrong with which file."""
+    entries = _entries(directory, _manifest(directory, kind, version))
+    return {name: _read_entry(directory, entry) for name, entry in entries.items()}
+
+
+def _manifest(directory: Path, kind: str, version: int) -> dict[str, Any]:
     path = directory / MANIFEST
     manifest = _parse_manifest(path, _read_bounded(path, MAX_MANIFEST_BYTES))
     if manifest.get("jobmend_model") != kind or manifest.get("version") != version:
@@ -103,8 +113,7 @@ def read(directory: Path, kind: str, version: int) -> dict[str, bytes]:
             f"{directory}: holds {manifest.get('jobmend_model')!r} version "
             f"{manifest.get('version')!r}, wanted is {kind!r} version {version}; train it anew"
         )
-    entries = _entries(directory, manifest)
-    return {name: _read_entry(directory, entry) for name, entry in entries.items()}
+    return manifest
 
 
 def _entries(directory: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..models import champions, lineage, standings
 from ..models.champions import ChampionError
 from ..models.lineage import Lineage
+from ..models.shelf import version_of
 from ..models.standings import ChampionEntry, ChampionList, ModelList
 from .access import HereBrain, Operator
 from .errors import ApiError
@@ -49,7 +50,14 @@ def roll_back_model(
     """Put a champion of before in use again; nodes have it within one poll."""
     try:
         found = champions.roll_back(
-            brain.store, brain.config, subject, order.to, who, order.why, brain.clock()
+            brain.store,
+            brain.config,
+            subject,
+            order.to,
+            who,
+            order.why,
+            brain.clock(),
+            version=version_of(subject),
         )
     except ChampionError as error:
         raise ApiError(409, "cannot_roll_back", str(error), "to") from error

@@ -126,6 +126,21 @@ _DATA = Row(
             width=4,
         ),
         Chart(
+            "Strange share of a period",
+            "timeseries",
+            "share",
+            (
+                Query(
+                    f"jobmend_brain_learning_period_share{{{OF_SUBJECT}}}", "{{subject}}: {{sign}}"
+                ),
+            ),
+            "Odd examples, and runs or workflows of which something is said that the champion "
+            "doubts. A period with more of either waits for a person as a whole (of odd ones the "
+            "limit is `novel_share` of brain.toml).",
+            thresholds=(Threshold(0.15, "bad"),),
+            width=4,
+        ),
+        Chart(
             "Quarantine",
             "timeseries",
             "",
@@ -136,7 +151,7 @@ _DATA = Row(
                 ),
             ),
             "What was unlike all that was learned from, by what a person said of it.",
-            width=4,
+            width=3,
         ),
         Chart(
             "Longest in quarantine",
@@ -151,7 +166,7 @@ _DATA = Row(
             ),
             "How long the oldest has been waiting for a person; nothing where none waits.",
             thresholds=(Threshold(3 * 86400, "notice"), Threshold(7 * 86400, "bad")),
-            width=4,
+            width=2,
         ),
         Chart(
             "Archive of traces",
@@ -159,7 +174,7 @@ _DATA = Row(
             "bytes",
             (Query("jobmend_brain_archive_bytes", "{{instance}}"),),
             "What models of traces are learned from; `[learning]` of brain.toml bounds it.",
-            width=4,
+            width=3,
         ),
         Chart(
             "Windows archived",

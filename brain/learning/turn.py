@@ -242,4 +242,6 @@ def _about(gathered: Gathered, sifted: Sifted) -> dict[str, Any]:
         "quarantined": sifted.quarantined,
         "waiting": sifted.waiting,
         "drifted": sifted.drifted,
+        "odd_share": sifted.odd_share,
+        "suspect_share": sifted.suspect_share,
     }

@@ -105,10 +105,15 @@ def last_compared(db: sqlite3.Connection, subject: str) -> TurnRecord | None:
     return _one(db, "subject = ? AND json_extract(body, '$.losses') IS NOT NULL", subject)
 
 
+def last_vetted(db: sqlite3.Connection, subject: str) -> TurnRecord | None:
+    """The newest turn that judged a period by a champion."""
+    return _one(db, "subject = ? AND json_extract(body, '$.odd_share') IS NOT NULL", subject)
+
+
 def needed(db: sqlite3.Connection) -> set[str]:
     """The turns that tell how each subject stands now, however old they are: the last that was
-    decided, closed its period, ended, came to compare or tested for drift, and those that made a
-    champion.
+    decided, closed its period, ended, came to compare, vetted or tested for drift, and those that
+    made a champion.
     """
     rows = db.execute("SELECT DISTINCT subject FROM turns").fetchall()
     tests = "subject = ? AND id IN (SELECT turn FROM drifts)"
@@ -120,6 +125,7 @@ def needed(db: sqlite3.Connection) -> set[str]:
             closed(db, subject),
             last_ended(db, subject),
             last_compared(db, subject),
+            last_vetted(db, subject),
             _one(db, tests, subject),
         )
     ]

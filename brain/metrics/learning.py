@@ -24,6 +24,7 @@ def families(db: sqlite3.Connection) -> Iterable[GaugeMetricFamily]:
     yield from _of_steps(db)
     yield from _of_champions(db)
     yield from _of_drift(db)
+    yield from _of_strangeness(db)
     yield from _of_quarantine(db)
 
 
@@ -110,6 +111,22 @@ def _of_drift(db: sqlite3.Connection) -> Iterable[GaugeMetricFamily]:
         "Features that drifted, in that turn.",
         ["subject"],
         (((subject,), float(sum(one.drifted for one in rows))) for subject, rows in found.items()),
+    )
+
+
+def _of_strangeness(db: sqlite3.Connection) -> Iterable[GaugeMetricFamily]:
+    found = {subject: turns.last_vetted(db, subject) for subject in SUBJECTS}
+    signs = {"odd": "odd_share", "suspect": "suspect_share"}
+    yield _family(
+        "period_share",
+        "Share of the newest period that was vetted: odd examples, suspect runs or workflows.",
+        ["subject", "sign"],
+        (
+            ((subject, sign), turn.body[name])
+            for subject, turn in found.items()
+            if turn is not None
+            for sign, name in signs.items()
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ...classifier.artifact import ArtifactError
+from ...classifier.artifact import ArtifactError, check_format
 from .. import audit
 from ..config import BrainConfig
 from ..store import Store
@@ -208,11 +208,13 @@ def roll_back(
     *,
     turn: str = "",
     publishes: bool = True,
+    version: int | None = None,
 ) -> Champion:
     """Make a champion of before the champion again, under a new number, and publish it.
 
     Without ``number`` the one before, or the newest where a model trained by hand is in use.
-    ChampionError where there is none, or its files are gone.
+    ChampionError where there is none, or its files are gone, damaged or not of
+    ``version``, where one is wanted.
     A turn that does so by itself gives its id, and is not carried out twice.
     """
     models = config.store.models
@@ -220,7 +222,7 @@ def roll_back(
         champion = of_turn(db, subject, turn)
         if champion is None:
             wanted = _wanted(db, models, subject, number)
-            _check_kept(models, wanted)
+            _check_kept(models, wanted, version)
             body = {**wanted.body, "restores": wanted.restores, "by": who}
             champion = add(
                 db, subject, digest=wanted.digest, turn=turn, now=now, why=why, body=body
@@ -251,8 +253,11 @@ def _wanted(db: sqlite3.Connection, models: Path, subject: str, number: int | No
     return found
 
 
-def _check_kept(models: Path, wanted: Champion) -> None:
+def _check_kept(models: Path, wanted: Champion, version: int | None) -> None:
+    path = kept_models.path_of(models, wanted.subject, wanted.restores)
     try:
+        if version is not None:
+            check_format(path, wanted.subject, version)
         kept_models.check(models, wanted.subject, wanted.restores, wanted.digest)
     except ArtifactError as error:
         raise ChampionError(

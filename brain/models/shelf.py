@@ -65,6 +65,17 @@ class ModelShelf:
             self._refresh(name, load)
 
 
+def version_of(subject: str) -> int:
+    """The version of saved models that can be read; slow at first, as it imports who reads them."""
+    if subject == TRACES:
+        from ...classifier.traces.model import VERSION as TRACES_VERSION
+
+        return TRACES_VERSION
+    from ...classifier.failures.model import VERSION as FAILURES_VERSION
+
+    return FAILURES_VERSION
+
+
 def _stamp(path: Path) -> int:
     """When the model was saved (its manifest is written last), in ns; 0 where there is none."""
     try:

@@ -201,6 +201,27 @@ def test_a_champion_whose_files_are_damaged_is_not_put_in_use(house: House) -> N
     assert house.in_use == "b"
 
 
+def test_a_champion_of_a_version_that_is_no_longer_read_is_not_put_in_use(house: House) -> None:
+    for content, version in (("a", 2), ("b", 3)):
+        directory = house.folder / content
+        artifact.write(directory, "traces", version, {"learned.json": content.encode()})
+        champions.promote(
+            house.store, house.models, "traces", directory,
+            turn=content, now=NOW, why="won", body={},
+        )  # fmt: skip
+        champions.publish(house.store, house.models, "traces")
+
+    def back(version: int) -> Champion:
+        return champions.roll_back(
+            house.store, house.config, "traces", None, "operator ann", "worse", NOW, version=version
+        )
+
+    with pytest.raises(ChampionError, match="holds 'traces' version 2, wanted is .* version 3"):
+        back(3)
+    assert len(house.history()) == 2
+    assert back(2).restores == 1
+
+
 def test_old_files_make_room_but_never_those_in_use_or_before(house: House) -> None:
     for name in "abcdef":
         house.use(name)

@@ -72,6 +72,16 @@ def test_of_turns(store: Store) -> None:
     }
     assert by_labels(found, "turn_step_seconds") == {("gather", "traces"): 2.5}
     assert by_labels(found, "loss") == {("champion", "traces"): 0.5}
+    assert not by_labels(found, "period_share")
+
+
+def test_of_the_newest_period_that_was_vetted(store: Store) -> None:
+    end(store, "a", TurnState.KEPT, 1, odd_share=0.02, suspect_share=0.05)
+    end(store, "b", TurnState.QUARANTINED, 2, odd_share=0.4, suspect_share=0.0)
+    end(store, "c", TurnState.KEPT, 3, odd_share=None, suspect_share=None)
+    end(store, "d", TurnState.FAILED, 4, why="a bug")
+    shares = by_labels(series(store), "period_share")
+    assert shares == {("odd", "traces"): 0.4, ("suspect", "traces"): 0.0}
 
 
 def by_labels(found: dict[str, float], name: str) -> dict[tuple[str, ...], float]:

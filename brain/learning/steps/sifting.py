@@ -24,7 +24,11 @@ FILE = "vetted.json"
 
 @dataclass(frozen=True)
 class Sifted:
-    """Numbers of examples; ``psi`` is the largest of all features, None where nothing was said."""
+    """Numbers of examples; ``psi`` is the largest of all features, None where nothing was said.
+
+    ``odd_share`` and ``suspect_share`` are those of :class:`..vetting.judging.Judgement`, None
+    where there was no champion to judge by, or nothing to judge.
+    """
 
     newest: int
     older: int
@@ -34,6 +38,8 @@ class Sifted:
     psi: float | None
     whole: bool
     why: str
+    odd_share: float | None = None
+    suspect_share: float | None = None
 
 
 def sift(
@@ -76,6 +82,8 @@ def _counted(vetted: Vetted[Any], older: int) -> Sifted:
         psi=max(indices, default=None),
         whole=vetted.whole,
         why=vetted.why,
+        odd_share=vetted.odd_share,
+        suspect_share=vetted.suspect_share,
     )
 
 

@@ -36,8 +36,8 @@ class Vetted(Generic[Content]):
     whole: bool
     why: str
     drifts: tuple[Drift, ...]
-    odd_share: float
-    suspect_share: float
+    odd_share: float | None
+    suspect_share: float | None
 
 
 def vet(
@@ -67,6 +67,7 @@ def vet(
     kinds, groups = [it.kind for it in period.open], [it.group for it in period.open]
     limits = Limits(config.novel_p, config.novel_share)
     judgement = judge(period.novelty, period.suspicion, period.compared, kinds, groups, limits)
+    judged = champion is not None and bool(period.open)
     apart = set_apart(subject, period, judgement, turn, now)
     with store.write() as db:
         drifts.keep(db, turn, found)
@@ -81,8 +82,8 @@ def vet(
         whole=judgement.whole,
         why=judgement.why or _in_words(len(apart), len(period.open)),
         drifts=found,
-        odd_share=judgement.odd_share,
-        suspect_share=judgement.suspect_share,
+        odd_share=judgement.odd_share if judged else None,
+        suspect_share=judgement.suspect_share if judged else None,
     )
 
 

@@ -85,7 +85,8 @@ def _learning(store: Store, subject: str, now: float) -> None:
             for step in ("gather", "vet", "split", "train/pca", "evaluate", "compare"):
                 turns.note_step(db, turn, step, begun, 1.5, {})
             losses = {"champion": 0.12, "challenger": 0.1}
-            body = {} if state is TurnState.FAILED else {"losses": losses}
+            told = {"losses": losses, "odd_share": 0.02, "suspect_share": 0.05}
+            body = {} if state is TurnState.FAILED else told
             turns.end(db, turn, state, begun + 30, body)
         champions.add(
             db,

@@ -175,12 +175,13 @@ def test_what_a_person_rolled_back_is_not_rolled_back_again(learner: Learner) ->
 
 def test_a_period_unlike_all_before_is_quarantined_and_accepted_later(learner: Learner) -> None:
     days(learner.toy, 0, 3, centre=2.0)
-    learner.turn(3)
+    assert learner.turn(3).record.body["odd_share"] is None  # there was nobody to judge
     before = learner.published()
     days(learner.toy, 3, 4, centre=9.0, seed=1)
     poisoned = learner.turn(4)
     assert poisoned.record.state is TurnState.QUARANTINED
     assert poisoned.record.body["quarantined"] == 60
+    assert poisoned.record.body["odd_share"] == 1.0
     assert "train/mean" not in poisoned.seconds
     assert learner.published() == before
     days(learner.toy, 4, 5, centre=2.0, seed=2)

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -204,6 +205,25 @@ def test_rights_are_those_of_the_brains_account_where_there_is_one() -> None:
         in rights("root|Administrator\njobmend-brain|None\n", "root").text
     )
     assert "not known to sacctmgr" in rights("", "ada").text
+
+
+@needs_slurm
+def test_commands_that_take_long_make_no_clock_wrong(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = parse_controller(GOOD).time
+
+    def ask(argv: Sequence[str]) -> str:
+        nonlocal now
+        if argv[:3] == ["scontrol", "show", "config"]:
+            return GOOD
+        assert now is not None
+        now += 60
+        return ROWS.get(argv[0], "")
+
+    monkeypatch.setattr(checks, "time", SimpleNamespace(time=lambda: now))
+    found = {one.check: one for one in checks.examine(Here(ask, root))}
+    assert found["slurm clock"].level is Level.GOOD
 
 
 def test_the_controllers_clock_is_read_from_what_it_prints() -> None:
