@@ -218,7 +218,7 @@ def local_campaign(options: argparse.Namespace, talk: Console) -> list[Row]:
                     rows += campaign.play([scenario], scenario.cause, 60)
                 else:
                     rows.append(Row(scenario.workflow, scenario.cause, outcome="not measured"))
-            until(lambda: not miscounted(root), 10, "each start and end told once")
+            until(lambda: not miscounted(root), 60, "each start and end told once")
     return rows
 
 

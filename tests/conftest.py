@@ -1,4 +1,7 @@
-"""What every test shares: a skip names its reason, and where all is required it is a failure."""
+"""What every test shares: a skip names its reason, and where all is required it is a failure.
+
+No example of a property has a time limit: the machine may be busy with others.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,21 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 BRAIN_NEEDS = (3, 11)
 REQUIRE_ALL = os.environ.get("JOBMEND_TEST_REQUIRE") == "all"
+REAL_SECONDS = 900  # for one test of a real scheduler, on a machine that is busy with others
+# On top of what Hypothesis chose by itself, which is the same examples each time in CI.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real schedulers are started, and jobs carried through, within the time of a first test."""
+    for item in items:
+        if item.get_closest_marker("slurm") or item.get_closest_marker("condor"):
+            item.add_marker(pytest.mark.timeout(REAL_SECONDS))
 
 
 @pytest.hookimpl(hookwrapper=True)

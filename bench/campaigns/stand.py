@@ -97,7 +97,7 @@ site_window_seconds = 600
         """Start both and wait until they answer."""
         self.start_brain()
         self._start("agent", "jobmend-agent")
-        until(lambda: self._answers(self.metrics_url), 20, "the agent's /metrics")
+        until(lambda: self._answers(self.metrics_url), 60, "the agent's /metrics")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -108,7 +108,7 @@ site_window_seconds = 600
     def start_brain(self) -> None:
         """Start the brain and wait until it is ready."""
         self._start("brain", "jobmend-brain")
-        until(lambda: self._answers(f"{self.brain_url}/-/ready"), 40, "the brain's /-/ready")
+        until(lambda: self._answers(f"{self.brain_url}/-/ready"), 60, "the brain's /-/ready")
 
     def kill_brain(self) -> None:
         """End the brain as a power cut would."""
@@ -124,7 +124,7 @@ site_window_seconds = 600
 
     def get(self, path: str) -> Any:
         """A GET of the brain's API, decoded."""
-        answer = httpx2.get(self.brain_url + path, timeout=10)
+        answer = httpx2.get(self.brain_url + path, timeout=60)
         answer.raise_for_status()
         return answer.json()
 

@@ -16,15 +16,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from jobmend.agent.config import Config, render
 from jobmend.jobs import wire
 from jobmend.jobs.events import JobEvent
 from jobmend.plugins.hook import tell
+from tests.ports import reserved_port
 
 CGROUPS = Path("/sys/fs/cgroup")
-_HOOK_TRIES = 200
+_HOOK_TRIES = 1000
 
 
 class Series(NamedTuple):
@@ -83,8 +85,17 @@ def parsed(page: bytes) -> list[Series]:
 
 @contextmanager
 def running(config: Config, folder: Path) -> Iterator[Running]:
-    """An agent of ``config``; its log must tell of no error at the end."""
-    config = replace(config, metrics=replace(config.metrics, listen=free_address()))
+    """An agent of ``config``, on a port of its own; its log must tell of no error at the end."""
+    with reserved_port() as port:
+        listen = f"127.0.0.1:{port}"
+        with _running(
+            replace(config, metrics=replace(config.metrics, listen=listen)), folder
+        ) as it:
+            yield it
+
+
+@contextmanager
+def _running(config: Config, folder: Path) -> Iterator[Running]:
     (folder / "running.toml").write_text(render(config))
     command = [sys.executable, "-m", "jobmend.agent", "--config", str(folder / "running.toml")]
     with (folder / "running.log").open("wb") as log:
@@ -96,7 +107,7 @@ def running(config: Config, folder: Path) -> Iterator[Running]:
     finally:
         process.terminate()
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=60)
         finally:
             process.kill()
             process.wait()
@@ -116,11 +127,17 @@ def answers(address: str) -> bool:
         return probe.connect_ex((host, int(port))) == 0
 
 
-def until(holds: Callable[[], object], seconds: float = 20.0) -> None:
+def until(holds: Callable[[], object], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.05)
+
+
+def cpu_seconds(pid: int) -> float:
+    """The CPU time that a process has used, in steps of the kernel's clock tick."""
+    used = psutil.Process(pid).cpu_times()
+    return float(used.user + used.system)
 
 
 def make_cgroup(directory: Path) -> None:

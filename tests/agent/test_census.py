@@ -18,7 +18,7 @@ from jobmend.agent import census as module
 from jobmend.agent.census import Census, Found, Task, parse_task
 from jobmend.agent.cgroups import hierarchies
 from jobmend.plugins.layout import JobPath
-from tests.agent.running import remove_cgroup
+from tests.agent.running import cpu_seconds, remove_cgroup, until
 
 JOB = JobPath("htcondor", "", slot="slot1_1@n1")
 NAME = f"jobmend_c{os.getpid()}"
@@ -69,12 +69,15 @@ def test_otherwise_the_cpus_are_those_its_threads_were_seen_on(
     if len(ONLINE) != os.cpu_count():
         pytest.skip("this test itself may not use every CPU")
     census, directories = Census("/proc"), listed(tmp_path, busy.pid)
-    assert census.take(JOB, directories, time.monotonic(), True) == Found(1, None)
-    time.sleep(0.5)
-    found = census.take(JOB, directories, time.monotonic(), True)
+    began, used = time.monotonic(), cpu_seconds(busy.pid)
+    assert census.take(JOB, directories, began, True) == Found(1, None)
+    until(lambda: cpu_seconds(busy.pid) > used + 0.3)
+    now = time.monotonic()
+    found = census.take(JOB, directories, now, True)
     assert found.method == "sampled"
     assert set(found.cpus) <= set(ONLINE)
-    assert 0.05 < sum(found.cpus.values()) <= len(ONLINE)
+    spent = sum(found.cpus.values()) * (now - began)
+    assert 0.25 < spent < cpu_seconds(busy.pid) - used + 0.05, "what it has used, by its own word"
     census.forget(JOB)
     assert census.take(JOB, directories, time.monotonic(), True).cpus == {}
 

@@ -25,6 +25,7 @@ from jobmend.jobs.exits import Exit, ExitKind
 from jobmend.jobs.identity import Run
 from jobmend.jobs.windows import TraceWindow
 from jobmend.plugins.hook import tell
+from tests.agent.running import Running, until
 
 AGENT = [sys.executable, "-m", "jobmend.agent"]
 RUN = Run("c1", "slurm", "3385", "1")
@@ -33,13 +34,6 @@ RUN = Run("c1", "slurm", "3385", "1")
 def event(kind: EventKind, run: Run = RUN) -> JobEvent:
     ended = Exit("slurm", ExitKind.ERROR, 3) if kind is EventKind.END else None
     return JobEvent(kind, run, time.time(), "n1", JobFacts(user="alice"), exit=ended)
-
-
-def until(holds: Callable[[], object], seconds: float = 15.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def messages(spool: Spool) -> list[wire.Message]:
@@ -57,8 +51,14 @@ def tree(config: Config, copy_tree: Callable[[str], Path]) -> Path:
 
 @pytest.fixture
 def daemon(config: Config, tree: Path) -> Iterator[Daemon]:
-    sample = dataclasses.replace(config.sample, cgroup_root=str(tree))
-    started = Daemon(dataclasses.replace(config, sample=sample))
+    """One that waits for a late hook, and shows the last numbers, long enough to be read."""
+    patient = dataclasses.replace(
+        config,
+        sample=dataclasses.replace(config.sample, cgroup_root=str(tree)),
+        hooks=dataclasses.replace(config.hooks, grace_seconds=60),
+        metrics=dataclasses.replace(config.metrics, totals_ttl_seconds=5.0),
+    )
+    started = Daemon(patient)
     started.start()
     yield started
     started.close()
@@ -77,7 +77,7 @@ def test_a_job_from_its_start_to_its_exit(daemon: Daemon, config: Config, tree: 
     shutil.rmtree(scope / "job_3385")
     until(lambda: not node.sampler.jobs)
     assert tell(wire.event_body(event(EventKind.END)), config.hooks.socket)
-    until(lambda: node.spool.depth()["event"] == 2)
+    until(lambda: node.spool.depth()["event"] == 2 and node.spool.depth()["window"])
     told = messages(node.spool)
     start, end = (one for one in told if isinstance(one, JobEvent))
     assert (start.kind, start.run, end.kind, end.run) == (EventKind.START, RUN, EventKind.END, RUN)
@@ -115,8 +115,8 @@ def test_missed_beats_are_counted(daemon: Daemon, monkeypatch: pytest.MonkeyPatc
 def test_health_follows_the_samples(daemon: Daemon) -> None:
     base = f"http://127.0.0.1:{daemon.endpoint.port}"
     until(daemon.node.ready)
-    assert urllib.request.urlopen(f"{base}/-/ready", timeout=10).status == 200
-    page = urllib.request.urlopen(f"{base}/metrics", timeout=10).read().decode()
+    assert urllib.request.urlopen(f"{base}/-/ready", timeout=60).status == 200
+    page = urllib.request.urlopen(f"{base}/metrics", timeout=60).read().decode()
     assert re.search(r"^jobmend_agent_sample_duration_seconds_count [1-9]", page, re.M)
     assert 'jobmend_build_info{version="' in page
 
@@ -135,7 +135,7 @@ def test_sigterm_stops_it_cleanly_with_all_events_on_disk(config: Config, tmp_pa
         run = Run("c1", "slurm", str(number), "0")
         assert tell(wire.event_body(event(EventKind.END, run)), config.hooks.socket)
     agent.send_signal(signal.SIGTERM)
-    _, words = agent.communicate(timeout=20)
+    _, words = agent.communicate(timeout=60)
     assert (agent.returncode, b"Traceback" in words) == (0, False)
     assert not os.path.exists(config.hooks.socket)
     spool = Spool(config.spool.path, 100)
@@ -149,7 +149,8 @@ def test_a_killed_agent_starts_again_on_the_same_socket_and_spool(
 ) -> None:
     agent = start_agent(config, tmp_path)
     assert tell(wire.event_body(event(EventKind.END)), config.hooks.socket)
-    time.sleep(0.5)
+    seen = Running(config, agent)
+    until(lambda: seen.events(RUN.job_id))
     agent.kill()
     agent.communicate()
     assert not tell(wire.event_body(event(EventKind.END)), config.hooks.socket)  # nobody there

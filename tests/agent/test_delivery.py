@@ -138,6 +138,7 @@ def test_one_that_nobody_has_time_for_is_fetched_again(brain: Brain, node: Node)
         (b"<html>", "no seal"),
         (bytes(MAX_MODEL_BYTES + 1), "at most 16777216 are read"),
     ],
+    ids=["another key", "cut short", "a page", "too large"],  # not its sixteen million bytes
 )
 def test_what_may_not_be_used_is_refused_and_not_fetched_again(
     brain: Brain, node: Node, data: bytes, words: str
@@ -184,7 +185,7 @@ def test_the_thread_counts_what_came_of_it_and_logs_trouble_once(
         while not node.delivery.fetches["unchanged"]:
             stop.wait(0.02)
         stop.set()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
     assert node.delivery.fetches["ok"] == 1
     assert [one.getMessage() for one in caplog.records if one.name == module.__name__] == [
         f"the brain's model was not fetched: {node.delivery._way.url} answers 500"

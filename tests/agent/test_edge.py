@@ -54,7 +54,7 @@ def test_the_score_is_on_the_page_in_the_standing_and_in_the_end(scored: Config)
     daemon = Daemon(scored)
     daemon.start()
     try:
-        until(lambda: values(daemon, "jobmend_job_anomaly_score"), 60)
+        until(lambda: values(daemon, "jobmend_job_anomaly_score"))
         (score,), (p,) = (
             values(daemon, f"jobmend_job_anomaly_{word}") for word in ("score", "p_value")
         )
@@ -68,7 +68,7 @@ def test_the_score_is_on_the_page_in_the_standing_and_in_the_end(scored: Config)
         ]
         version = info.labels["version"]
         standing = Path(scored.hooks.socket).with_name("node.json")
-        until(lambda: "anomaly_score" in json.loads(standing.read_text()), 30)
+        until(lambda: "anomaly_score" in json.loads(standing.read_text()))
         run = daemon.node.registry.runs()[0].run
         end = JobEvent(EventKind.END, run, time.time(), "n1", exit=posix_exit(0, None))
         assert tell(wire.event_body(end), scored.hooks.socket)
@@ -91,11 +91,11 @@ def test_a_model_of_another_step_length_leaves_the_one_before(
     try:
         assert daemon.node.scoring is not None
         scoring = daemon.node.scoring
-        until(lambda: scoring.windows["scored"], 60)
+        until(lambda: scoring.windows["scored"])
         version, known = scoring.model, scoring.windows["scored"]
         assert scoring.offer_model(str(other))
-        until(lambda: 1.0 in values(daemon, "jobmend_agent_scorer_models_total")[1:], 30)
-        until(lambda: scoring.windows["scored"] > known, 60)
+        until(lambda: 1.0 in values(daemon, "jobmend_agent_scorer_models_total")[1:])
+        until(lambda: scoring.windows["scored"] > known)
         assert scoring.model == version and not other.exists()
         assert Path(scored.scorer.model_file).read_bytes() == before
     finally:
@@ -110,14 +110,15 @@ def test_a_killed_scorer_is_started_again_and_no_sample_is_missed(scored: Config
     try:
         assert daemon.node.scoring is not None
         scoring = daemon.node.scoring
-        until(lambda: scoring.windows["scored"], 60)
-        os.kill(scoring.pid, signal.SIGSTOP)
+        until(lambda: scoring.windows["scored"])
+        stopped = scoring.pid
+        os.kill(stopped, signal.SIGSTOP)
         before = daemon.node.health.samples
         until(lambda: daemon.node.health.samples > before + 20)
-        os.kill(scoring.pid, signal.SIGKILL)
-        until(lambda: scoring.restarts == 1, 30)
+        os.kill(stopped, signal.SIGKILL)
+        until(lambda: scoring.restarts == 1)
         scored_before = scoring.windows["scored"]
-        until(lambda: scoring.windows["scored"] > scored_before, 60)
+        until(lambda: scoring.windows["scored"] > scored_before)
         assert scoring.windows["failed"] == 1
         assert daemon.node.health.sample_errors == 0
         child = scoring.pid

@@ -9,7 +9,6 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from jobmend.jobs import wire
 from jobmend.jobs.events import EventKind, JobEvent, JobFacts
 from jobmend.jobs.identity import Run
 from jobmend.plugins.hook import tell
+from tests.agent.running import until
 
 RUN = Run("c1", "slurm", "42", "0")
 LOCAL = Run("c1", "local", "1", "01KAJ7Z9V4M8Q2W3E5R6T7Y8Z9")
@@ -202,14 +202,12 @@ def test_nothing_that_hooks_send_stops_the_agent(
     try:
         for data in GARBAGE:
             send(path, data)
-            time.sleep(0.01)  # the kernel queues ten
+        until(lambda: daemon.node.health.hook_events["unknown", "corrupt"] == len(GARBAGE))
         with pytest.raises(OSError, match="Message too long"):
             send(path, b"x" * 10_000_000)
         assert not tell({"name": "x" * 10_000_000}, str(path))
         assert tell(wire.event_body(event(kind=EventKind.END)), str(path))
-        deadline = time.monotonic() + 10
-        while not daemon.node.spool.depth()["event"] and time.monotonic() < deadline:
-            time.sleep(0.02)
+        until(lambda: daemon.node.spool.depth()["event"])
         assert daemon.node.spool.depth()["event"] == 1
         assert daemon.node.health.hook_events == {
             ("unknown", "corrupt"): len(GARBAGE),

@@ -189,7 +189,7 @@ def test_directories_with_such_names(agent: Running, tree: Path) -> None:
         shutil.copytree(job, controller / "slurm/uid_0/job_78" / HOSTILE_CHILD / ("z" * 200))
         shutil.copytree(job, controller / "slurm" / "uid_0\n" / "job_79")
         shutil.copytree(job, controller / "slurm/uid_0/job_80\nevil")
-    until(lambda: b'jobid="78"' in agent.page())
+    until(lambda: {"77", "78"} <= {one.labels.get("jobid") for one in agent.series()})
     seen = check(agent.page())
     (info,) = of(seen, "jobmend_job_info", jobid="77")
     assert info["cgroup"] == shown(f"{HOSTILE_NODE}/uid_0/job_77")

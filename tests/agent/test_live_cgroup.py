@@ -7,13 +7,13 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from jobmend.agent.cgroups import hierarchies
-from jobmend.agent.config import Config
+from jobmend.agent.config import Config, Window
 from jobmend.agent.node import Node
 from jobmend.agent.sampler import Sampler
 from jobmend.agent.sources import CPU_FAMILIES, CURRENT
@@ -25,7 +25,7 @@ from jobmend.jobs.exits import ExitKind
 from jobmend.jobs.windows import TraceWindow
 from jobmend.plugins.layout import JobPath
 from jobmend.plugins.local.cgroups import LAYOUT as LOCAL
-from tests.agent.running import remove_cgroup
+from tests.agent.running import cpu_seconds, remove_cgroup
 
 pytestmark = pytest.mark.cgroup
 
@@ -109,16 +109,29 @@ def sample(sampler: Sampler, count: int) -> None:
         time.sleep(0.1)
 
 
+def sample_while_it_works(take: Callable[[], object], pid: int, seconds: float) -> int:
+    """Take samples until a process has used some CPU time; how many it were."""
+    began, samples = cpu_seconds(pid), 0
+    while cpu_seconds(pid) < began + seconds:
+        take()
+        samples += 1
+        time.sleep(0.1)
+    return samples
+
+
 def test_a_busy_process_is_measured_until_its_cgroup_is_gone(
     live: Config, cgroups: Cgroups, busy: subprocess.Popen[bytes]
 ) -> None:
     sampler = Sampler(live, LAYOUTS)
+    used = cpu_seconds(busy.pid)
     sample(sampler, 2)
     trace = sampler.jobs[JOB]
     before = trace.values()
-    sample(sampler, 10)
+    taken = sample_while_it_works(lambda: sample(sampler, 1), busy.pid, 0.5)
+    sample(sampler, 1)
     after = trace.values()
-    assert 0.2 < sum(after[family] - before[family] for family in CPU_FAMILIES) < 2.5
+    used = cpu_seconds(busy.pid) - used
+    assert 0.4 < sum(after[family] - before[family] for family in CPU_FAMILIES) < used + 0.05
     assert 30_000_000 < after[CURRENT] < 200_000_000
     assert trace.has_processes()
     busy.kill()
@@ -128,7 +141,7 @@ def test_a_busy_process_is_measured_until_its_cgroup_is_gone(
     changes = sampler.sample(time.monotonic(), time.time())
     assert changes.vanished == {JOB: trace} and JOB not in sampler.jobs
     summary = summarize(trace, trace.started_epoch, trace.ended_epoch)
-    assert summary.samples == 15
+    assert summary.samples == 2 + taken + 1 + 3
     assert summary.cpu_seconds is not None and summary.cpu_seconds > 0.3
     assert summary.memory_peak_bytes is not None and summary.memory_peak_bytes > 30_000_000
     assert summary.cpu_idle_tail_seconds is not None and summary.cpu_idle_tail_seconds > 0.15
@@ -167,11 +180,13 @@ def test_a_cgroup_made_anew_between_two_samples_is_another_run(
 def test_without_hooks_the_cgroup_alone_tells_start_end_and_a_window(
     live: Config, cgroups: Cgroups, busy: subprocess.Popen[bytes]
 ) -> None:
+    live = dataclasses.replace(live, window=Window(steps=4, interval_seconds=600.0))  # at its end
     node = Node(live, Spool(live.spool.path, 100))
     node.sampler = Sampler(live, LAYOUTS)
     for _ in range(7):
         node.sample()
         time.sleep(0.1)
+    sample_while_it_works(node.sample, busy.pid, 0.2)
     busy.kill()
     busy.wait()
     cgroups.remove()

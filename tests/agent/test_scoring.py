@@ -263,7 +263,7 @@ def test_the_thread_tells_its_sample_when_it_stops(tmp_path: Path) -> None:
     while not scene.scoring.windows:
         time.sleep(0.01)
     stop.set()
-    thread.join(timeout=10)
+    thread.join(timeout=60)
     assert not thread.is_alive() and scene.told == [window]
 
 

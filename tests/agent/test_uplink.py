@@ -132,12 +132,12 @@ def test_a_brain_that_fails_and_recovers_gets_every_event_once(
     for number in range(20, 40):
         spool.add([event(number)])
         stop.wait(0.02)
-    for _ in range(300):
+    for _ in range(1200):
         if not spool.depth()["event"]:
             break
         stop.wait(0.05)
     stop.set()
-    thread.join(10)
+    thread.join(60)
     assert sorted(brain.keys) == sorted(event(number).key for number in range(40))
     assert spool.depth()["event"] == 0
     assert uplink.requests["failed"] == 3

@@ -16,7 +16,7 @@ WORKLOADS = BENCH / "workloads"
 def told_by(name: str, *options: str) -> Any:
     """The JSON object that ends a bench's output; the bench has to end well."""
     done = subprocess.run(
-        [sys.executable, BENCH / name, *options], capture_output=True, text=True, timeout=280
+        [sys.executable, BENCH / name, *options], capture_output=True, text=True, timeout=500
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -29,5 +29,5 @@ def run(name: str, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, **env},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.agent.running import until
 from tests.bench.running import WORKLOADS, run
 
 
@@ -52,7 +54,7 @@ def test_faulty_runs_the_workload_and_returns_its_code() -> None:
 
 
 def test_a_leak_grows_beside_the_work() -> None:
-    words = ("--fault", "memory_leak", "--mb-per-second", "60", "--", "idle.py", "--seconds", "2")
+    words = ("--fault", "memory_leak", "--mb-per-second", "60", "--", "idle.py", "--seconds", "4")
     command = [sys.executable, str(WORKLOADS / "faulty.py"), *words]
     peaks = []
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as leaking:
@@ -63,14 +65,23 @@ def test_a_leak_grows_beside_the_work() -> None:
     assert max(peaks) - peaks[0] > 60 << 20
 
 
+def states_below(pid: int) -> list[str]:
+    """What the processes below one do; of those that have just ended nothing."""
+    states: list[str] = []
+    for one in psutil.Process(pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            states.append(one.status())
+    return states
+
+
 def test_a_hang_stops_the_work_and_leaves_it_there() -> None:
     words = ("--fault", "hang", "--after", "0.5", "--", "cpu_hog.py", "--seconds", "1")
     command = [sys.executable, str(WORKLOADS / "faulty.py"), *words, "--threads", "1"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as hanging:
-        time.sleep(3.0)
-        states = [one.status() for one in psutil.Process(hanging.pid).children(recursive=True)]
+        until(lambda: psutil.STATUS_STOPPED in states_below(hanging.pid))
+        time.sleep(1.5)  # as long as the work would have taken, and more
         assert hanging.poll() is None
-        assert psutil.STATUS_STOPPED in states
+        assert psutil.STATUS_STOPPED in states_below(hanging.pid)
         for one in psutil.Process(hanging.pid).children(recursive=True):
             one.kill()
 

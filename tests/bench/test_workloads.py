@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.agent.running import cpu_seconds, until
 from tests.bench.running import WORKLOADS, run
 
 
@@ -47,7 +48,10 @@ def test_good_and_bad_io_read_the_same_events() -> None:
     # than what a part of a pass can add.
     words = ("--events", "50", "--seed", "2")
     good = run("good_io.py", "--seconds", "0", *words)
-    bad = run("bad_io.py", "--seconds", "1", *words)
+    for seconds in ("1", "8", "40"):  # what it does in one depends on the disk, and on who syncs
+        bad = run("bad_io.py", "--seconds", seconds, *words)
+        if int(bad.stdout.split()[1]) >= 100:
+            break
     assert int(bad.stdout.split()[1]) >= 100
     assert good.stdout.split("fullest")[1] == bad.stdout.split("fullest")[1]
 
@@ -87,15 +91,15 @@ def test_site_bound_wants_its_sites_input(tmp_path: Path) -> None:
 
 
 def test_hang_computes_and_then_stands_still() -> None:
-    command = [sys.executable, str(WORKLOADS / "hang.py"), "--seconds", "0.5"]
+    command = [sys.executable, str(WORKLOADS / "hang.py"), "--seconds", "4"]
     with subprocess.Popen(command) as hanging:
-        time.sleep(2.0)
-        before = sum(psutil.Process(hanging.pid).cpu_times()[:2])
+        until(lambda: cpu_seconds(hanging.pid) > 0.3)
+        time.sleep(4.5)  # whatever share of a CPU it got, its seconds are over
+        before = cpu_seconds(hanging.pid)
         time.sleep(1.0)
-        after = sum(psutil.Process(hanging.pid).cpu_times()[:2])
+        after = cpu_seconds(hanging.pid)
         assert hanging.poll() is None
         hanging.kill()
-    assert before > 0.3
     assert after - before <= 0.02
 
 

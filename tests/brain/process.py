@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx2
 
 from jobmend.brain import tokens
+from tests.ports import reserved_port
+
+PATIENCE_SECONDS = 200  # it loads much, and another suite may compute beside
 
 
 class Process:
@@ -21,8 +24,8 @@ class Process:
     def __init__(self, folder: Path, more: str = "", **environ: str) -> None:
         self.folder = folder
         self.environ = {**os.environ, **environ}
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
+        self._held = ExitStack()
+        self.port = self._held.enter_context(reserved_port())
         self.url = f"http://127.0.0.1:{self.port}"
         self.config = folder / "brain.toml"
         self.config.write_text(
@@ -42,7 +45,7 @@ class Process:
             cwd=self.folder,
             env=self.environ,
         )
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             try:
                 if httpx2.get(f"{self.url}/-/ready", trust_env=False).status_code == 200:
@@ -54,7 +57,7 @@ class Process:
     def end(self, by: signal.Signals) -> tuple[int, str, str]:
         assert self.child is not None
         self.child.send_signal(by)
-        out, err = self.child.communicate(timeout=20)
+        out, err = self.child.communicate(timeout=60)
         return self.child.returncode, out, err
 
     def header_of(self, token: str) -> dict[str, str]:
@@ -68,3 +71,4 @@ class Process:
         if self.child is not None and self.child.poll() is None:
             self.child.kill()
             self.child.communicate()
+        self._held.close()

@@ -25,7 +25,7 @@ from jobmend.brain.models.exporting import Exporter
 from jobmend.classifier.traces.export import export, of_trace_model
 from jobmend.classifier.traces.model import TraceModel
 from jobmend.classifier.traces.samples import values_of
-from tests.agent.running import free_address, until
+from tests.agent.running import until
 from tests.brain.scene import MemoryScheduler, config_of
 from tests.classifier.traces.synthetic import healthy_windows
 
@@ -93,17 +93,16 @@ def test_a_node_that_has_it_is_not_sent_it_again(http: TestClient, model: TraceM
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
     """The app on a port of the loopback."""
-    address = free_address()
-    host, _, port = address.rpartition(":")
-    server = uvicorn.Server(uvicorn.Config(app, host=host, port=int(port), log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error"))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
         until(lambda: server.started)
-        yield f"http://{address}"
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join(timeout=20)
+        thread.join(timeout=60)
 
 
 def test_an_agent_fetches_it_and_its_scorer_can_use_it(

@@ -206,15 +206,15 @@ def test_a_rollback_in_one_command_and_agents_follow_with_their_next_poll(
     first, second = taken
     path, headers = f"{desk.url}/api/v1/models/traces", {"If-None-Match": f'"{second}"'}
     headers["Authorization"] = f"Bearer {desk.brain.tokens.ingest}"
-    assert httpx2.get(path, headers=headers).status_code == 304
+    assert httpx2.get(path, headers=headers, timeout=60).status_code == 304
     done = desk("models", "rollback", "traces", "--why", "odd scores")
     assert done.exit_code == 0, done.output
     assert "champion 3 has the model of champion 1" in done.stderr and done.stdout == ""
-    assert httpx2.get(path, headers=headers).status_code == 200
+    assert httpx2.get(path, headers=headers, timeout=60).status_code == 200
     assert [node.fetch(), node.fetch()] == ["ok", "unchanged"]
     assert taken == [first, second, first]
     assert desk.brain.shelf.current().digests == {"traces": artifact.digest(trained[0])}
-    audit = httpx2.get(f"{desk.url}/api/v1/audit").json()["audit"][0]
+    audit = httpx2.get(f"{desk.url}/api/v1/audit", timeout=60).json()["audit"][0]
     assert audit["what"] == "champion rolled back" and audit["who"].startswith("operator")
     again = desk("models", "rollback", "traces", "--to", "1", "--why", "x", "--json")
     assert again.exit_code == 1 and "in use already" in again.stderr

@@ -18,7 +18,7 @@ from jobmend.jobs.identity import Run, Workflow
 from jobmend.jobs.records import RunRecord
 from jobmend.plugins.local.queue import Queue
 
-SECONDS = 20.0
+SECONDS = 120.0
 
 
 @pytest.fixture

@@ -387,13 +387,16 @@ def test_a_large_store_shrinks_in_small_steps_beside_a_reader_and_a_writer(
             gone.append(counts["runs"] - before)
             if rounds._left is None:
                 break
+            wrote = made
+            while made == wrote and writer.is_alive():  # it is let in between two steps
+                time.sleep(0.001)
         assert reader.execute("SELECT count(*) FROM runs WHERE ended > 0").fetchone()[0] == RUNS
         assert reader.execute("SELECT count(*) FROM events").fetchone()[0] >= 2 * RUNS
     stop.set()
     writer.join()
     assert sum(gone) == RUNS and max(gone) == retention.BATCH
     assert max(sizes) <= 3 * retention.BATCH, "two events and a run each"
-    assert made > 1 and counted(store, "runs", "events") == [made, made]
+    assert made >= len(gone) - 1 > 1 and counted(store, "runs", "events") == [made, made]
     checkpointed(store)
     now = store.size()
     assert now.bytes < full / 2 and now.free_bytes <= now.bytes * 0.2

@@ -79,9 +79,9 @@ def get(
     """One request over a connection of its own."""
     connection: http.client.HTTPConnection
     if tls is None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     else:
-        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=10, context=tls)
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=60, context=tls)
     with contextlib.closing(connection):
         connection.request(method, path, headers=dict(headers or {}))
         answer = connection.getresponse()
@@ -94,9 +94,17 @@ def basic(name: str, password: str) -> dict[str, str]:
     return {"Authorization": f"Basic {encoded}"}
 
 
-def connected(port: int, timeout: float = 10.0) -> socket.socket:
+def connected(port: int, timeout: float = 60.0) -> socket.socket:
     """A connection on which nothing was said yet."""
     return socket.create_connection(("127.0.0.1", port), timeout=timeout)
+
+
+def let_go(channel: socket.socket) -> bool:
+    """Did the other side close the connection? What it had not read yet makes that a reset."""
+    try:
+        return channel.recv(1) == b""
+    except ConnectionResetError:
+        return True
 
 
 def read_answer(channel: socket.socket) -> Answer:
@@ -110,7 +118,7 @@ def read_answer(channel: socket.socket) -> Answer:
         return Answer(answer.status, _Headers(answer.headers.items()), answer.read())
 
 
-def eventually(true: Callable[[], bool], seconds: float = 10.0) -> bool:
+def eventually(true: Callable[[], bool], seconds: float = 60.0) -> bool:
     """Does it become true?"""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -16,11 +15,12 @@ import pytest
 from jobmend.exporter.endpoint import Endpoint
 from jobmend.exporter.web.config import WebConfig
 from tests.exporter.serving import HASH, PASSWORD, Certificates, Source, eventually, get, serving
+from tests.ports import reserved_port
 
 pytest.importorskip("yaml")
 pytest.importorskip("bcrypt")
 SCRAPES = """
-global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}
+global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
   - job_name: jobmend
     scheme: https
@@ -31,12 +31,6 @@ scrape_configs:
     basic_auth: {{username: prometheus, password: {password}}}
     static_configs: [{{targets: ['127.0.0.1:{port}']}}]
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -52,12 +46,11 @@ def prometheus(guarded: Endpoint, certificates: Certificates, tmp_path: Path) ->
     """A Prometheus that scrapes ``guarded``; its port."""
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not on PATH (Debian package prometheus)")
-    port = free_port()
     config = tmp_path / "prometheus.yml"
     config.write_text(
         SCRAPES.format(folder=certificates.folder, password=PASSWORD, port=guarded.port)
     )
-    with (tmp_path / "prometheus.log").open("wb") as log:
+    with reserved_port() as port, (tmp_path / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(
             [
                 "prometheus",
@@ -68,11 +61,11 @@ def prometheus(guarded: Endpoint, certificates: Certificates, tmp_path: Path) ->
             stdout=log,
             stderr=log,
         )
-    try:
-        yield port
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+        try:
+            yield port
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
 
 
 def query(port: int, expression: str) -> list[Any]:
@@ -91,7 +84,7 @@ def test_a_real_prometheus_scrapes_over_tls_with_certificate_and_password(
     prometheus: int, guarded: Endpoint, source: Source
 ) -> None:
     assert eventually(lambda: query(prometheus, "demo_total") == ["2"], seconds=60)
-    assert query(prometheus, 'up{job="jobmend"}') == ["1"]
+    assert eventually(lambda: query(prometheus, 'up{job="jobmend"}') == ["1"])
     assert all(source.asked)  # it asked for OpenMetrics, in which the counter is 2
     # One connection serves all scrapes.
     assert eventually(lambda: len(source.asked) > 5)

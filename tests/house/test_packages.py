@@ -55,7 +55,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of this checkout, unpacked: what an installation without the repository has."""
     folder = tmp_path_factory.mktemp("wheel")
     tree = folder / "tree"  # a build leaves its traces in the tree it builds
-    leave_out = shutil.ignore_patterns(".git", ".venv*", "build", "*.egg-info", "__pycache__")
+    # What tools keep for themselves may change meanwhile.
+    kept = (".git", ".venv*", ".hypothesis", ".*_cache", "build", "*.egg-info", "__pycache__")
+    leave_out = shutil.ignore_patterns(*kept)
     shutil.copytree(ROOT, tree, symlinks=True, ignore=leave_out)
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, tree],

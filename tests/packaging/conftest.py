@@ -72,7 +72,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
 
 def build(tree: Path, out: Path, *arguments: str) -> None:
     command = [str(tree / "packaging" / "rpm" / "make-rpms"), str(out), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
 
 
@@ -99,7 +99,7 @@ class Machine:
             self.command(*argv, user=user),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             env=ENVIRON,
         )
         assert done.returncode == code, (argv, done.returncode, done.stdout, done.stderr)
@@ -157,7 +157,7 @@ def machine(
         yield machine
     finally:
         holder.stdin.close()
-        holder.wait(timeout=20)
+        holder.wait(timeout=60)
 
 
 def python_of_nodes() -> str:

@@ -26,4 +26,4 @@ def up(script: str, env: Mapping[str, str], seconds: float) -> dict[str, str]:
 
 def down(script: str, env: Mapping[str, str]) -> None:
     """Run ``script``, which stops what its counterpart started."""
-    subprocess.run([TESTBED / script], env=env, check=True, timeout=60)
+    subprocess.run([TESTBED / script], env=env, check=True, timeout=180)

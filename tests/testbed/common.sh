@@ -73,6 +73,8 @@ free_ports() { # file, count
   fi
   for _ in $(seq 200); do
     base=$((20000 + RANDOM % 190 * 60))
+    # Nobody listens yet where another is just about to: who wants one takes it behind the fifty.
+    [ "$2" -gt 1 ] || base=$((base + 50 + RANDOM % 10))
     for ((i = 0; i < $2; i++)); do
       if (exec 3<>"/dev/tcp/127.0.0.1/$((base + i))") 2>/dev/null; then continue 2; fi
     done

@@ -17,7 +17,7 @@ from tests.brain.dashboards.moving import ENDS, STAYS
 from tests.brain.dashboards.serving import Prometheus, prometheus
 from tests.brain.process import Process
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 
 
 @pytest.fixture(scope="package")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.ports import reserved_port
 
 SHIPPED = Path(__file__).parents[3] / "etc" / "prometheus"
 
@@ -30,7 +31,7 @@ class Prometheus:
     def _ask(self, path: str, **given: object) -> Any:
         query = urllib.parse.urlencode(given, doseq=True)
         try:
-            with urllib.request.urlopen(f"{self.url}/{path}?{query}", timeout=20) as answer:
+            with urllib.request.urlopen(f"{self.url}/{path}?{query}", timeout=60) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{given}: {error.read().decode()}") from error
@@ -71,9 +72,7 @@ def prometheus(folder: Path, agent: str, brain: str) -> Iterator[Prometheus]:
     shipped = (config / "prometheus.yml").read_text()
     quick = shipped.replace("_interval: 15s", "_interval: 1s").replace("127.0.0.1:8807", brain)
     (config / "prometheus.yml").write_text(quick)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    with (folder / "prometheus.log").open("wb") as log:
+    with reserved_port() as port, (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(
             [
                 "prometheus",
@@ -84,18 +83,18 @@ def prometheus(folder: Path, agent: str, brain: str) -> Iterator[Prometheus]:
             stdout=log,
             stderr=log,
         )
-    try:
-        yield _ready(port, process, folder / "prometheus.log")
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+        try:
+            yield _ready(port, process, folder / "prometheus.log")
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
 
 
 def _ready(port: int, process: subprocess.Popen[bytes], log: Path) -> Prometheus:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready"):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=10):
                 return Prometheus(port)
         except OSError:
             time.sleep(0.1)

@@ -38,7 +38,7 @@ def panel(tmp_path: Path, watched: Prometheus) -> Iterator[TestClient]:
 
 @pytest.mark.parametrize("board", DASHBOARDS, ids=lambda board: str(board.name))
 def test_every_chart_of_a_page_has_something_to_show(panel: TestClient, board: Dashboard) -> None:
-    deadline = time.monotonic() + 60  # what the first scrapes told is not a rate yet
+    deadline = time.monotonic() + 120  # what the first scrapes told is not a rate yet
     while True:
         page = panel.get(f"/charts/{board.name}?{CHOSEN}").text
         pictures = [

@@ -20,7 +20,7 @@ CHOSEN = {
     "job": [ENDS],
     "subject": ["traces", "failures"],
 }
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 
 
 def answers(watched: Prometheus, board: Dashboard, chart: Chart, query: Query) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,8 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.ports import reserved_port
+
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-SERVER_SECONDS = 120
+SERVER_SECONDS = 200
 HIDDEN = subprocess.DEVNULL
 QUIET = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 
@@ -31,22 +32,21 @@ class Served:
     artifacts: Path
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
 @contextmanager
 def postgres() -> Iterator[str]:
     """The address of an empty database; its server runs as nobody where we are root."""
+    with reserved_port() as port, _postgres(str(port)) as address:
+        yield address
+
+
+@contextmanager
+def _postgres(port: str) -> Iterator[str]:
     assert POSTGRES, "PostgreSQL is missing: tests/testbed/packages test"
     user = "nobody" if os.getuid() == 0 else None
     folder = Path(tempfile.mkdtemp(prefix="jobmend-postgres-", dir="/tmp"))
     if user:
         shutil.chown(folder, user)
-    port, base = str(free_port()), str(folder / "base")
+    base = str(folder / "base")
     initdb = f"{POSTGRES[-1]}/initdb -U jobmend -A trust -E UTF8 --no-locale --no-sync -D".split()
     settings = f"port={port} listen_addresses=127.0.0.1 unix_socket_directories= fsync=off".split()
     serve = [f"{POSTGRES[-1]}/postgres", "-D", base, *(f"--{one}" for one in settings)]
@@ -60,14 +60,19 @@ def postgres() -> Iterator[str]:
                 yield f"postgresql+psycopg2://jobmend@127.0.0.1:{port}/postgres"
             finally:
                 server.send_signal(signal.SIGINT)  # end now, do not wait for clients
-                server.wait(timeout=30)
+                server.wait(timeout=60)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def mlflow_server(store: str, folder: Path) -> Iterator[Served]:
-    port = free_port()
+    with reserved_port() as port, _mlflow_server(store, folder, port) as served:
+        yield served
+
+
+@contextmanager
+def _mlflow_server(store: str, folder: Path, port: int) -> Iterator[Served]:
     options = {
         "--host": "127.0.0.1",
         "--port": str(port),
@@ -94,7 +99,7 @@ def mlflow_server(store: str, folder: Path) -> Iterator[Served]:
 
 def answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(address, timeout=2):
+        with urllib.request.urlopen(address, timeout=10):
             return True
     except (urllib.error.URLError, OSError):
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -14,10 +13,7 @@ from pathlib import Path
 
 import pytest
 
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+from tests.ports import reserved_port
 
 
 @contextmanager
@@ -31,14 +27,13 @@ def prometheus(folder: Path, *, openmetrics: str = "", scrapes: str = "") -> Ite
         done = [*make, str(folder / "samples.om"), str(folder / "tsdb")]
         subprocess.run(done, check=True, capture_output=True)
     (folder / "prometheus.yml").write_text(scrapes or "global: {}\n")
-    port = free_port()
     argv = [
         "prometheus",
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'tsdb'}",
-        f"--web.listen-address=127.0.0.1:{port}",
+        "--web.listen-address",
     ]
-    with running(argv, folder / "prometheus.log", f"http://127.0.0.1:{port}", "/-/ready") as url:
+    with running(argv, folder / "prometheus.log", "/-/ready") as url:
         yield url
 
 
@@ -47,14 +42,13 @@ def victoria(folder: Path) -> Iterator[str]:
     """An empty VictoriaMetrics; its address."""
     if shutil.which("victoria-metrics") is None:
         pytest.skip("victoria-metrics is not on PATH (Debian package victoria-metrics)")
-    port = free_port()
     argv = [
         "victoria-metrics",
         f"-storageDataPath={folder / 'victoria'}",
-        f"-httpListenAddr=127.0.0.1:{port}",
         "-search.latencyOffset=0s",
+        "-httpListenAddr",
     ]
-    with running(argv, folder / "victoria.log", f"http://127.0.0.1:{port}", "/health") as url:
+    with running(argv, folder / "victoria.log", "/health") as url:
         yield url
 
 
@@ -66,24 +60,26 @@ def imported(url: str, text: str) -> None:
 
 
 @contextmanager
-def running(argv: list[str], log: Path, url: str, ready: str) -> Iterator[str]:
-    with log.open("wb") as file:
-        process = subprocess.Popen(argv, stdout=file, stderr=file)
-    try:
-        deadline = time.monotonic() + 60
-        while not _answers(url + ready):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+def running(argv: list[str], log: Path, ready: str) -> Iterator[str]:
+    """A server whose command ends with the option of its address; where it answers."""
+    with reserved_port() as port, log.open("wb") as file:
+        process = subprocess.Popen([*argv, f"127.0.0.1:{port}"], stdout=file, stderr=file)
+        url = f"http://127.0.0.1:{port}"
+        try:
+            deadline = time.monotonic() + 120
+            while not _answers(url + ready):
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.05)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
 
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url) as answer:
+        with urllib.request.urlopen(url, timeout=10) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from jobmend.agent.config import Config, Hooks, Metrics, Sample, Spool, Window
+from jobmend.agent.config import Config, Hooks, Sample, Spool, Window
 from jobmend.brain.sources.prometheus import PrometheusSource, Sampling
 from jobmend.brain.sources.promql import PromClient
 from jobmend.jobs.windows import FEATURES, TraceWindow
-from tests.agent.running import free_address, running, until
+from tests.agent.running import running, until
 from tests.brain.dashboards.moving import ENDS, STAYS, lay_out, moving
 from tests.brain.sources.servers import prometheus
 
@@ -32,7 +32,6 @@ def config_of(folder: Path, tree: Path) -> Config:
             cgroup_root=str(tree / "cgroup"),
             proc_root=str(tree / "proc"),
         ),
-        metrics=Metrics(listen=free_address()),
         hooks=Hooks(socket=str(folder / "run" / "hook.sock")),
         spool=Spool(path=str(folder / "spool.db")),
         window=Window(steps=STEPS),
@@ -52,7 +51,7 @@ def test_the_jobs_of_a_scraped_agent(tmp_path: Path) -> None:
                 found[:] = source.windows(now - 8, now)
                 return len({one.start for one in found}) >= 2
 
-            until(read, seconds=60)
+            until(read, seconds=150)
     assert {(one.node, one.threads, one.owners) for one in found} == {
         ("127.0.0.1", (0, 2, 3), (f"c1/slurm/{STAYS}/0",) * 3),
         ("127.0.0.1", (1,), (f"c1/slurm/{ENDS}/0",)),

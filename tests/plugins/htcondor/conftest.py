@@ -16,18 +16,24 @@ from pathlib import Path
 import psutil
 import pytest
 
+from jobmend.jobs.events import JobEvent
 from tests.plugins import testbed
 from tests.plugins.receiver import Receiver
 
 REPOSITORY = Path(__file__).parents[3]
 NODE_SIDE = ("__init__.py", "jobs", "plugins")  # what the hooks need of the package
 PACKAGE = "/opt/jobmend"  # where the pool sees it
+REMOVED, COMPLETED = "3", "4"  # JobStatus
+# The hook tells nothing once it has taken longer than it may, as it does on a busy machine. What it
+# tells is tested here, how long it takes in test_hook.py: so it has almost as long as the script.
 LAUNCHER = """\
 #!/usr/bin/python3 -IS
 import sys
 sys.path.insert(0, "{package}")
-from jobmend.plugins.htcondor.{module} import main
-main()
+import jobmend.plugins.hook as telling
+import jobmend.plugins.htcondor.{module} as program
+telling.PATIENCE_SECONDS, program.LIMIT_SECONDS = 0.5, 0.9
+program.main()
 """
 
 
@@ -55,7 +61,7 @@ class Pool:
         """The output of a command inside the pool, as root or as ``user``."""
         who = ["-u", user] if user else []
         done = subprocess.run(
-            [self.root / "in", *who, *argv], capture_output=True, timeout=60, check=False
+            [self.root / "in", *who, *argv], capture_output=True, timeout=120, check=False
         )
         assert not check or done.returncode == 0, (argv, done.stdout, done.stderr)
         return done.stdout.decode(errors="replace").strip()
@@ -90,13 +96,30 @@ class Pool:
                 return told.splitlines()[0]
         return ""
 
-    def wait(self, job: str, *statuses: int, seconds: float = 60.0) -> int:
-        """Wait until the job's JobStatus is one of ``statuses``."""
+    def wait(self, job: str, *statuses: int, seconds: float = 120.0) -> int:
+        """Wait until the job's JobStatus is one of ``statuses``; an end is one in the history."""
         deadline = time.monotonic() + seconds
-        while (status := int(self.attribute(job, "JobStatus") or 0)) not in statuses:
+        while (status := self._status(job)) not in statuses:
             assert time.monotonic() < deadline, f"job {job} is {status}, not {statuses}"
             time.sleep(0.3)
         return status
+
+    def process(self, job: str) -> JobEvent:
+        """What the hooks told first of the job's processes; waits until they run."""
+        deadline = time.monotonic() + 120
+        while True:
+            for event in self.hooks.events(job):
+                if event.facts.pid:
+                    return event
+            assert time.monotonic() < deadline, f"no hook told that job {job} runs"
+            time.sleep(0.1)
+
+    def _status(self, job: str) -> int:
+        """Its JobStatus; 0 while no schedd answers, and while a job that ended leaves the queue."""
+        queued = self.inside("condor_q", job, "-af", "JobStatus", check=False)
+        told = queued or self.inside("condor_history", job, "-af", "JobStatus", check=False)
+        ends = queued in (REMOVED, COMPLETED)
+        return int(told) if told.isdigit() and not ends else 0
 
     def configure(self, name: str, text: str) -> None:
         """Put a file into config.d, or take it away where ``text`` is empty, and reconfigure."""
@@ -111,8 +134,10 @@ class Pool:
     def daemon(self, name: str) -> psutil.Process:
         """A daemon of this pool, such as ``condor_schedd``; master starts it anew when it dies."""
         mark = ("JOBMEND_TESTBED_CONDOR", f"{self.root}/")
-        found = (one for one in psutil.process_iter() if one.name() == name)
-        return next(one for one in found if mark in one.environ().items())
+        for one in psutil.process_iter(["name", "environ"]):
+            if one.info["name"] == name and mark in (one.info["environ"] or {}).items():
+                return one
+        raise AssertionError(f"this pool has no {name}")
 
     def listen(self) -> None:
         """Hear the hooks in :attr:`hooks`, in the agent's place."""

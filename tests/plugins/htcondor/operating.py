@@ -11,7 +11,7 @@ from jobmend.jobs.actions import Action
 from jobmend.jobs.events import JobEvent
 from jobmend.jobs.identity import Run
 from jobmend.jobs.records import RunRecord
-from jobmend.plugins.htcondor import ads
+from jobmend.plugins.htcondor import ads, ends
 from jobmend.plugins.htcondor.scheduler import HTCondorScheduler
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ pytest.importorskip("htcondor2")  # a brain's
 
 OPERATOR = "tester2"
 CLUSTER = "pool"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 120.0
+REFUSED = "ClaimId not found"  # VacateReason
 
 
 def operator(pool: Pool, **settings: Any) -> HTCondorScheduler:
@@ -51,21 +52,55 @@ def told(scheduler: HTCondorScheduler, job: str) -> list[JobEvent]:
     return [event for event in events if event.run.job_id == job]
 
 
-def record(
-    scheduler: HTCondorScheduler, job: str, execution: int = 1, *, ended: bool = True
-) -> RunRecord:
-    """One run as the brain sees it; waits until history tells of it (and of its end)."""
+def executions(scheduler: HTCondorScheduler, job: str) -> dict[int, RunRecord]:
+    """The runs of a job that history tells of now, as the brain sees them, by their ordinals."""
     from jobmend.brain import runs
 
+    by_ordinal: dict[int, list[JobEvent]] = {}
+    for event in told(scheduler, job):
+        by_ordinal.setdefault(int(event.run.run.rpartition("#")[2]), []).append(event)
+    seen = {ordinal: runs.view(by_ordinal[ordinal]) for ordinal in sorted(by_ordinal)}
+    return {ordinal: run for ordinal, run in seen.items() if run is not None}
+
+
+def was_refused(run: RunRecord) -> bool:
+    """Did its slot refuse it before it began? Then HTCondor starts the job again.
+
+    It happens to any job: of those that start at one moment, to one in forty with 25.14.
+    """
+    exit = run.exit
+    return exit is not None and (exit.state, exit.reason) == (ends.WORD_VACATED, REFUSED)
+
+
+def record(
+    scheduler: HTCondorScheduler, job: str, begun: int = 1, *, ended: bool = True
+) -> RunRecord:
+    """One run of those that no slot refused; waits until history tells of it (and of its end)."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        events = told(scheduler, job)
-        mine = [event for event in events if event.run.run.endswith(f"#{execution}")]
-        seen = runs.view(mine)
-        if seen is not None and (seen.exit is not None or not ended):
-            return seen
-        assert time.monotonic() < deadline, f"job {job}: run {execution} is not told: {events}"
+        found = executions(scheduler, job)
+        mine = [run for run in found.values() if not was_refused(run)][begun - 1 : begun]
+        if mine and (mine[0].exit is not None or not ended):
+            return mine[0]
+        assert time.monotonic() < deadline, f"job {job}: run {begun} is not told: {found}"
         time.sleep(0.5)
+
+
+def execution(scheduler: HTCondorScheduler, job: str, ordinal: int) -> RunRecord:
+    """The run of this ordinal, whatever became of it; waits until history tells of its end."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        found = executions(scheduler, job)
+        if ordinal in found and found[ordinal].exit is not None:
+            return found[ordinal]
+        assert time.monotonic() < deadline, f"job {job}: run {ordinal} is not told: {found}"
+        time.sleep(0.5)
+
+
+def is_brought_about(scheduler: HTCondorScheduler, seen: RunRecord, run: Run) -> bool:
+    """Is ``seen`` the run that an action named, or the next one where a slot refused that?"""
+    refused = filter(was_refused, executions(scheduler, run.job_id).values())
+    return seen.run == run or run in {each.run for each in refused}
 
 
 def act(scheduler: HTCondorScheduler, action: Action, *records: RunRecord) -> tuple[Run, ...]:

@@ -183,7 +183,7 @@ def bad(found: Mapping[str, Finding]) -> list[str]:
 
 @pytest.mark.condor
 def test_the_real_pool_is_in_order(pool: Pool) -> None:
-    until(lambda: "undefined" not in pool.inside("condor_status", "-af", "JobmendTime"), 60)
+    until(lambda: "undefined" not in pool.inside("condor_status", "-af", "JobmendTime"), 120)
     found = real(pool)
     # Nobody writes the agent's file in this pool, and its cgroups are named for the testbed.
     assert set(bad(found)) <= {"condor node health", "condor cgroups"}, found

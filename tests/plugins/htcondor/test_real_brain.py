@@ -18,7 +18,7 @@ from jobmend.jobs.exits import ExitKind
 from jobmend.jobs.identity import SiteStatus
 from jobmend.jobs.records import RunRecord
 from tests.brain.scene import config_of
-from tests.plugins.htcondor.operating import CLUSTER, operator
+from tests.plugins.htcondor.operating import CLUSTER, operator, was_refused
 from tests.plugins.rounds import SECONDS, is_accounted, until
 
 if TYPE_CHECKING:
@@ -40,9 +40,10 @@ def brain(pool: Pool, tmp_path: Path) -> Iterator[Brain]:
 
 
 def record(brain: Brain, job: str) -> RunRecord | None:
-    """The first run of a job, once accounting has told its end."""
+    """The first run of a job that no slot refused, once accounting has told its end."""
     with brain.store.read() as db:
-        found = [it for it in runs.newest(db, 999) if it.run.job_id == job]
+        mine = [it for it in runs.newest(db, 999) if it.run.job_id == job]
+        found = [it for it in mine if not was_refused(it)]
         first = min(found, key=lambda it: it.facts.attempt, default=None)
         if first is None or not is_accounted(db, first.run):
             return None
@@ -84,6 +85,12 @@ def hook_end(pool: Pool, job: str) -> JobEvent:
         time.sleep(0.2)
 
 
+def ended_before_now(pool: Pool, since: float) -> set[str]:
+    """The jobs that ended after ``since``, in whole seconds that are over."""
+    told = operator(pool).history(since, time.time())
+    return {event.run.job_id for event in told if event.kind is EventKind.OUTCOME}
+
+
 def test_a_node_that_its_agent_calls_unhealthy_is_an_outage_of_its_site(
     pool: Pool, brain: Brain
 ) -> None:
@@ -105,8 +112,7 @@ def test_a_node_that_its_agent_calls_unhealthy_is_an_outage_of_its_site(
 
 def test_accounting_corrects_the_hook_of_a_job_that_was_held(pool: Pool, brain: Brain) -> None:
     job = pool.submit_one("sleep 300")
-    pool.wait(job, 2)
-    time.sleep(1)
+    pool.process(job)
     pool.inside("condor_hold", job)
     end = hook_end(pool, job)
     ingest.take_events(brain.store, [end], now=time.time(), max_windows=9)
@@ -128,8 +134,10 @@ def test_the_past_is_read_back(pool: Pool, brain: Brain) -> None:
     jobs = [pool.submit_one("exit 0"), pool.submit_one("exit 3")]
     for job in jobs:
         pool.wait(job, 4)
-    time.sleep(6)  # an epoch is the last word on its execution after a moment
-    since = time.time() - 7200
+    since, deadline = time.time() - 7200, time.monotonic() + SECONDS
+    while not set(jobs) <= ended_before_now(pool, since):
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
     while not (progress := brain.backfill.step((CLUSTER, "htcondor"), since)).done:
         assert progress.reached > since
     found = [record(brain, job) for job in jobs]

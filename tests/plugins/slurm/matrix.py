@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -138,23 +135,32 @@ def rows(slurm: Cluster, job_id: str) -> list[tuple[str, str]]:
     return [(state, code) for raw, _, state, code in cells if raw == job_id]
 
 
+def stands(slurm: Cluster) -> dict[str, tuple[int, str]]:
+    """How often each job was requeued, and its state, as the controller knows it; by job id."""
+    fields = "--Format=JobID:24,RestartCnt:24,State:24"
+    listed = slurm.run("squeue", "--noheader", "--states=all", "--array", fields).splitlines()
+    cells = (line.split() for line in listed)
+    return {job_id: (int(restarts), state) for job_id, restarts, state in cells}
+
+
 def said(slurm: Cluster, job_ids: Sequence[str]) -> dict[str, list[Said]]:
-    """What all say of these jobs, once accounting has told history what it tells sacct."""
-    deadline = time.monotonic() + 60
+    """What all say of these jobs, once accounting knows all their runs and has told history."""
+    controller = stands(slurm)
+    runs = {job_id: controller[job_id][0] + 1 for job_id in job_ids}
+    ended = {
+        Run("testbed", "slurm", job_id, str(number))
+        for job_id, count in runs.items()
+        for number in range(count - (controller[job_id][1] == "PENDING"))
+    }
+    deadline = time.monotonic() + 120
     while True:
-        accounting = {job_id: rows(slurm, job_id) for job_id in job_ids}
         history = list(slurm.scheduler(("array", "comment", "name")).history(time.time() - 900))
-        outcomes = {event.run for event in history if event.kind is EventKind.OUTCOME}
-        missing = [
-            run
-            for job_id, told in accounting.items()
-            for number, (state, _) in enumerate(told)
-            if state not in ("PENDING", "RUNNING")
-            and (run := Run("testbed", "slurm", job_id, str(number))) not in outcomes
-        ]
-        if not missing:
+        accounting = {job_id: rows(slurm, job_id) for job_id in job_ids}
+        missing = ended - {event.run for event in history if event.kind is EventKind.OUTCOME}
+        late = [job_id for job_id, told in accounting.items() if len(told) < runs[job_id]]
+        if not missing and not late:
             break
-        assert time.monotonic() < deadline, f"history never told how {missing} ended"
+        assert time.monotonic() < deadline, f"{missing} or jobs {late} were never told"
         time.sleep(1)
     return {job_id: _said(slurm, job_id, told, history) for job_id, told in accounting.items()}
 
@@ -181,27 +187,3 @@ def agents_word(events: Sequence[JobEvent]) -> list[JobEvent]:
         agent = agents.setdefault(event.node, Registry(Rules("testbed", event.node, 5.0, 60.0)))
         told.extend(agent.hear(event, 0, True, time.monotonic()).events)
     return told
-
-
-class LostNode:
-    """A node whose slurmd is killed and comes back."""
-
-    def __init__(self, slurm: Cluster, node: str) -> None:
-        self._slurm = slurm
-        self._node = node
-
-    def kill(self) -> None:
-        pid = int((self._slurm.root / "run" / f"slurmd.{self._node}.pid").read_text())
-        os.kill(pid, signal.SIGKILL)
-
-    def revive(self) -> None:
-        command = ["slurmd", "-N", self._node, "-f", self._slurm.env["SLURM_CONF"]]
-        env = {**self._slurm.env, "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-        null = subprocess.DEVNULL
-        subprocess.run(
-            command, env=env, check=True, timeout=30, stdin=null, stdout=null, stderr=null
-        )
-        deadline = time.monotonic() + 60
-        while state := self._slurm.unfit().get(self._node):
-            assert time.monotonic() < deadline, f"node {self._node} is {state}"
-            time.sleep(0.5)

@@ -328,7 +328,8 @@ def test_accounting_that_is_away_is_named(slurm: Cluster) -> None:
 def test_without_a_controller_nothing_else_is_asked(slurm: Cluster, tmp_path: Path) -> None:
     conf = tmp_path / "slurm.conf"
     text = (slurm.root / "etc" / "slurm.conf").read_text()
-    conf.write_text(text.replace("SlurmctldPort=", "MessageTimeout=2\nSlurmctldPort=1#"))
+    text = text.replace("\nMessageTimeout=", "\nMessageTimeout=2#")
+    conf.write_text(text.replace("SlurmctldPort=", "SlurmctldPort=1#"))
     place = here("", None, {**slurm.env, "SLURM_CONF": str(conf)})
     found = {one.check: one for one in checks.examine(place)}
     assert bad(found) == ["slurm controller"] and set(found) == {

@@ -125,7 +125,7 @@ def test_the_controller_does_not_call_a_cancellation_success(slurm: Cluster) -> 
 
 def told(slurm: Cluster, job_id: str) -> list[JobEvent]:
     """Both events of the controller of a job."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while len(events := slurm.hooks.controller_events(job_id)) < 2:
         assert time.monotonic() < deadline, events
         time.sleep(0.05)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -15,6 +12,7 @@ from hypothesis import strategies as st
 
 from jobmend.plugins.scheduler import Nodes, Outage
 from jobmend.plugins.slurm.nodes import NodeState, events, is_fit, joined, node_states
+from tests.plugins.slurm.changing import LostNode
 
 if TYPE_CHECKING:
     from tests.plugins.slurm.conftest import Cluster
@@ -101,7 +99,7 @@ def outages(slurm: Cluster, node: str, reader: str = "sacct") -> list[Outage]:
     return [outage for outage in told if outage.node == node]
 
 
-def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 120.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -146,16 +144,16 @@ def test_a_node_that_drains_under_a_job_is_told_before_the_job_ends(slurm: Clust
 @pytest.mark.slurm
 def test_a_node_that_is_lost_is_told_and_its_return_too(slurm: Cluster) -> None:
     node = slurm.nodes[2]
-    pid = int((slurm.root / "run" / f"slurmd.{node}.pid").read_text())
-    os.kill(pid, signal.SIGKILL)
+    lost = LostNode(slurm, node)
+    lost.kill()
     try:
-        until(lambda: [o for o in outages(slurm, node) if o.until is None], seconds=100)
+        until(lambda: [o for o in outages(slurm, node) if o.until is None])
         (open_now,) = [o for o in outages(slurm, node) if o.until is None]
         assert open_now.state.startswith("DOWN") and open_now.reason == "Not responding"
     finally:
-        restart(slurm, node)
+        lost.revive()
     # The controller tells the database of the end some time after it.
-    until(lambda: closed_since(slurm, node, open_now.since), seconds=60)
+    until(lambda: closed_since(slurm, node, open_now.since))
     (closed,) = closed_since(slurm, node, open_now.since)
     assert closed.until is not None and closed.until >= closed.since  # whole seconds
 
@@ -164,10 +162,3 @@ def closed_since(slurm: Cluster, node: str, since: float) -> list[Outage]:
     """The outages of a node that began about then and are over."""
     told = [o for o in outages(slurm, node) if abs(o.since - since) <= 2]
     return [outage for outage in told if outage.until is not None]
-
-
-def restart(slurm: Cluster, node: str) -> None:
-    """Start a node's slurmd as the testbed does."""
-    conf = str(slurm.root / "etc" / "slurm.conf")
-    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SLURM_CONF": conf}
-    subprocess.run(["slurmd", "-N", node, "-f", conf], env=env, check=True, timeout=30)

@@ -60,7 +60,7 @@ def test_a_failure_is_judged_by_the_state_of_its_node_at_its_time(
     slurm: Cluster, brain: Brain
 ) -> None:
     node = slurm.nodes[0]
-    until(brain, lambda: True, "the first round")
+    brain.watcher.round()
     early = slurm.submit("exit 3", "--partition=siteA")
     slurm.wait(early, "FAILED")
     until(brain, lambda: record(brain, early), "the end of the first job")

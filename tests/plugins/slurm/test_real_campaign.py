@@ -13,7 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +26,9 @@ from jobmend.brain.brain import Brain, assemble
 from jobmend.jobs import wire
 from jobmend.jobs.events import EventKind, JobEvent
 from jobmend.jobs.identity import Run
-from tests.agent.running import answers, free_address, until
+from tests.agent.running import answers, until
 from tests.brain.scene import config_of
+from tests.ports import reserved_port
 
 if TYPE_CHECKING:
     from tests.plugins.slurm.conftest import Cluster
@@ -47,10 +48,10 @@ ENDS = (
 class Agent:
     """An agent in a process of its own, which can be treated badly."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int) -> None:
         self.home = folder / "run"  # where its socket is
         self.spool = folder / "spool.db"
-        self.listen = free_address()
+        self.listen = f"127.0.0.1:{port}"
         config = Config(
             cluster="testbed",
             metrics=Metrics(listen=self.listen),
@@ -86,6 +87,10 @@ class Agent:
         messages = [wire.loads(body) for (body,) in rows]
         return [one for one in messages if isinstance(one, JobEvent) and one.node in nodes]
 
+    def heard(self, kind: EventKind, nodes: Sequence[str]) -> set[str]:
+        """The jobs of which they told it such an event."""
+        return {event.run.job_id for event in self.events(nodes) if event.kind is kind}
+
 
 @contextmanager
 def heard_by(slurm: Cluster, agent: Agent) -> Iterator[None]:
@@ -117,12 +122,12 @@ def submit(slurm: Cluster, count: int) -> dict[str, int]:
 
 def ended(slurm: Cluster, jobs: Mapping[str, int]) -> None:
     for job_id, turn in jobs.items():
-        slurm.wait(job_id, ENDS[turn][1], seconds=120)
+        slurm.wait(job_id, ENDS[turn][1])
 
 
 def until_off_the_nodes(slurm: Cluster) -> None:
     """Epilogs are over: no job is completing."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while slurm.run("squeue", "-h", "--states=CG"):
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -132,10 +137,11 @@ def carry_through(slurm: Cluster, agent: Agent) -> dict[str, dict[str, int]]:
     """The phases, one after the other; the jobs of each."""
     phases: dict[str, dict[str, int]] = {}
     for phase in PHASES:
-        if phase == "killed":  # in mid-campaign: some have begun
-            jobs = submit(slurm, OF_A_PHASE)
+        if phase == "killed":  # in mid-campaign: some have begun, others not
+            jobs = submit(slurm, OF_A_PHASE // 2)
             slurm.wait(next(iter(jobs)), "RUNNING", "COMPLETED")
             agent.kill()
+            jobs |= submit(slurm, OF_A_PHASE - len(jobs))
         else:
             if phase in ("hung", "back"):
                 agent.kill()
@@ -148,16 +154,24 @@ def carry_through(slurm: Cluster, agent: Agent) -> dict[str, dict[str, int]]:
             jobs = submit(slurm, OF_A_PHASE)
         ended(slurm, jobs)
         until_off_the_nodes(slurm)
+        if phase in ("up", "back"):
+            until_heard(slurm, agent, jobs)
         phases[phase] = jobs
     return phases
 
 
+def until_heard(slurm: Cluster, agent: Agent, jobs: Mapping[str, int]) -> None:
+    """A hook waits for no answer: the agent may still be at what it was told."""
+    until(lambda: set(jobs) <= agent.heard(EventKind.END, slurm.nodes))
+
+
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Agent]:
-    agent = Agent(tmp_path_factory.mktemp("campaign"))
-    agent.start()
-    yield agent
-    agent.kill()
+    with reserved_port() as port:
+        agent = Agent(tmp_path_factory.mktemp("campaign"), port)
+        agent.start()
+        yield agent
+        agent.kill()
 
 
 @pytest.fixture(scope="module")
@@ -176,17 +190,23 @@ def test_no_node_was_drained(slurm: Cluster, phases: Phases) -> None:
 
 def test_every_job_ran_once_and_ended_as_it_should(slurm: Cluster, phases: Phases) -> None:
     jobs = {job_id: turn for of_phase in phases.values() for job_id, turn in of_phase.items()}
+    wanted = sorted((job_id, ENDS[turn][1]) for job_id, turn in jobs.items())
+    deadline = time.monotonic() + 60
+    while (rows := accounted_for(slurm, jobs)) != wanted and time.monotonic() < deadline:
+        time.sleep(0.5)  # the controller tells the database of an end some time after it
+    assert rows == wanted
+
+
+def accounted_for(slurm: Cluster, jobs: Iterable[str]) -> list[tuple[str, ...]]:
+    """Job id and state of each run of these jobs, as sacct has them."""
     listed = slurm.run("sacct", "-nXPD", "-o", "JobIDRaw,State", "-j", ",".join(jobs))
-    rows = sorted(tuple(line.split("|")) for line in listed.splitlines())
-    assert rows == sorted((job_id, ENDS[turn][1]) for job_id, turn in jobs.items())
+    return sorted(tuple(line.split("|")) for line in listed.splitlines())
 
 
 def test_the_agent_heard_all_while_it_was_well_and_missed_the_rest(
     slurm: Cluster, agent: Agent, phases: Phases
 ) -> None:
-    told = agent.events(slurm.nodes)
-    ends = {event.run.job_id for event in told if event.kind is EventKind.END}
-    starts = {event.run.job_id for event in told if event.kind is EventKind.START}
+    starts, ends = (agent.heard(kind, slurm.nodes) for kind in (EventKind.START, EventKind.END))
     for phase in ("up", "back"):
         assert set(phases[phase]) <= starts & ends
     for phase in ("killed", "hung"):
@@ -206,7 +226,7 @@ def test_what_the_agent_missed_comes_from_accounting(
     with closing(brain.store):
         events = agent.events(slurm.nodes)
         ingest.take_events(brain.store, events, now=time.time(), max_windows=9)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while waits := [run for run in wanted if not accounted(brain, run)]:
             assert time.monotonic() < deadline, f"the brain never heard of {waits}"
             brain.watcher.round()

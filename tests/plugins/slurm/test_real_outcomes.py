@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jobmend.jobs.events import EventKind, JobEvent
-from tests.plugins.slurm.changing import configured
+from tests.plugins.slurm.changing import LostNode, configured
 from tests.plugins.slurm.matrix import (
     ARRAY,
     CASES,
@@ -20,7 +20,6 @@ from tests.plugins.slurm.matrix import (
     LONG_ONCE,
     PREEMPTED,
     TASKS,
-    LostNode,
     Said,
     again,
     requeue,
@@ -205,7 +204,7 @@ def test_a_run_that_was_repeated_names_the_one_before(matrix: Mapping[str, list[
 
 def told(slurm: Cluster, job_id: str, count: int) -> list[JobEvent]:
     """The hooks' first events of a job; Epilog may come a moment after the job's end."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(events := slurm.hooks.events(job_id)) < count:
         assert time.monotonic() < deadline, f"{len(events)} events of job {job_id}, not {count}"
         time.sleep(0.05)

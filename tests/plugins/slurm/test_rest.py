@@ -321,7 +321,7 @@ def test_the_code_of_a_failure_is_never_told_wrong(slurm: Cluster) -> None:
     job_id = slurm.submit("exit 3")
     slurm.wait(job_id, "FAILED")
     asked = RestReader(slurm.rest_access(), "testbed")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (rows := [row for row in asked.all_of([job_id]) if row.ended]):
         assert time.monotonic() < deadline
         time.sleep(0.3)

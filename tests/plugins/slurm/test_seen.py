@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from jobmend.agent.config import Config, Hooks, Metrics, Spool, Uplink
+from jobmend.agent.config import Config, Hooks, Spool, Uplink
 from jobmend.plugins.doctor import uplink
 from jobmend.plugins.doctor.agent import check_hooks
 from jobmend.plugins.doctor.findings import Finding, Level
 from jobmend.plugins.doctor.page import parse
-from tests.agent.running import free_address, running, until
+from tests.agent.running import running, until
 from tests.plugins.slurm.changing import configured
 from tests.plugins.slurm.conftest import Cluster
 
@@ -65,7 +65,6 @@ def test_a_recent_job_was_seen_by_all_three(slurm: Cluster, tmp_path: Path) -> N
             Config(),
             cluster="testbed",
             node=slurm.nodes[0],
-            metrics=Metrics(listen=free_address()),
             hooks=Hooks(socket=str(tmp_path / "hook.sock"), grace_seconds=0.5),
             spool=Spool(path=str(tmp_path / "spool.db")),
             uplink=Uplink(url, str(tmp_path / "tokens" / "ingest"), 0.2),
@@ -76,8 +75,8 @@ def test_a_recent_job_was_seen_by_all_three(slurm: Cluster, tmp_path: Path) -> N
             with configured(slurm, change), running(config, tmp_path) as agent:
                 job = slurm.submit("sleep 2", f"--nodelist={slurm.nodes[0]}")
                 slurm.wait(job, "COMPLETED")
-                until(lambda: f'jobid="{job}"' in ended(agent.page()), 30)
-                until(lambda: accounted(url, job), 30)
+                until(lambda: f'jobid="{job}"' in ended(agent.page()), 90)
+                until(lambda: accounted(url, job), 90)
                 page, now = parse(of_job(agent.page(), job)), time.time()
             records = Client(Settings(url=url)).jobs().jobs
             (central,) = doctor.judge_jobs((one for one in records if one.run.job_id == job), now)

@@ -33,9 +33,9 @@ def test_the_script_exits_0_in_silence(program: str, tmp_path: Path) -> None:
     assert f"HOOK={program}\n" in script.read_text()
     script.chmod(0o755)
     started = time.monotonic()
-    done = subprocess.run([script], env={}, capture_output=True, timeout=10)
+    done = subprocess.run([script], env={}, capture_output=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15  # a second, and what a busy machine adds
 
 
 @pytest.mark.parametrize("name", ["jobmend.conf.example", "jobmend-controller.conf.example"])
@@ -70,7 +70,7 @@ def test_slurm_runs_the_drop_ins_of_a_folder(slurm: Cluster) -> None:
         assert "prolog.d/*" in slurm.run("scontrol", "show", "config")
         job_id = slurm.submit("exit 0")
         slurm.wait(job_id, "COMPLETED")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(events := slurm.hooks.events(job_id)) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.05)
