@@ -22,7 +22,8 @@ class Decision:
     """What is to be done. ``arm`` and ``who`` name the model it is about, ``why`` is a sentence.
 
     ``who`` is ``new`` for an arm of this turn, ``shadow`` for the challenger of the turn before.
-    ``figures`` has the numbers behind it, without those that nobody could judge.
+    ``figures`` has the numbers behind it, without those that nobody could judge. ``beside`` is an
+    arm of this turn that goes into shadow beside a rollback; empty: none does.
     """
 
     action: Action
@@ -30,6 +31,7 @@ class Decision:
     why: str
     figures: Mapping[str, float] = field(default_factory=dict)
     who: Who = "champion"
+    beside: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def live_of(losses: Numbers, groups: Sequence[str], seed: int) -> Mean:
 def compare(contest: Contest, margin: float, shadow_turns: int, seed: int) -> Decision:
     """What to do: roll back, promote the shadow, put the best new arm in shadow, or keep.
 
-    The first of these that the losses support. Without a champion the best arm by validation is
+    The first of these that the losses support; a new arm that beats the champion goes into shadow
+    beside a rollback, too. Without a champion the best arm by validation is
     promoted at once, as is a new arm that beats the champion where ``shadow_turns`` is 0, or where
     the champion can no longer judge what is told.
     """
@@ -141,7 +144,11 @@ def _roll_back(contest: Contest, rules: _Rules, figures: dict[str, float]) -> De
         f"the champion's loss, {contest.live:.4g}, left its band ({low:.4g} to {high:.4g}), "
         f"and the champion before it errs less: {_told(found)}"
     )
-    return Decision("rollback", contest.previous.arm, why, figures, "previous")
+    new = _try_new(contest, rules, figures)
+    beside = new.arm if new is not None and rules.shadow_turns > 0 else ""
+    if beside:
+        why += f"; {beside}, which errs less than the champion too, goes into shadow"
+    return Decision("rollback", contest.previous.arm, why, figures, "previous", beside)
 
 
 def _promote_shadow(contest: Contest, rules: _Rules, figures: dict[str, float]) -> Decision | None:

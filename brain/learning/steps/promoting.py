@@ -57,13 +57,14 @@ def promote(
         _check_by_hand(work, store, evaluated)
     if decision.action == "rollback":
         _roll_back(work, store, decision, evaluated.over)
+        if decision.beside:
+            shadow = _new_shadow(work, decision.beside, lineage)
     elif decision.action in ("promote", "first"):
         _promote(work, store, decision, evaluated.over, lineage, waiting)
     elif decision.action == "shadow" and decision.who == "shadow" and waiting is not None:
         shadow = Shadow(waiting.turn, waiting.arm, waiting.won + 1, waiting.body)
     elif decision.action == "shadow":
-        _keep_in_shadow(work, decision.arm)
-        shadow = Shadow(work.id, decision.arm, 0, lineage)
+        shadow = _new_shadow(work, decision.arm, lineage)
     elif waiting is not None and evaluated.shadow and _unjudged(decision):
         shadow = waiting
     with store.read() as db:
@@ -174,10 +175,11 @@ def _roll_back(work: Work[Any], store: Store, decision: Decision, over: int) -> 
     )
 
 
-def _keep_in_shadow(work: Work[Any], arm: str) -> None:
+def _new_shadow(work: Work[Any], arm: str, lineage: Mapping[str, Any]) -> Shadow:
     """Keep the model beside the turns' folders, which are removed one day."""
     target = folders.shadow_of(work.models, work.subject.name, work.id)
     artifact.copy(path_of(work, arm), target)
+    return Shadow(work.id, arm, 0, lineage)
 
 
 def _unjudged(decision: Decision) -> bool:

@@ -71,6 +71,8 @@ def test_the_first_row_that_holds_is_taken(
     else:
         wanted = ("keep", "pca", "champion")
     assert (found.action, found.arm, found.who) == wanted
+    beside = wanted[0] == "rollback" and new == "better"
+    assert found.beside == ("autoencoder" if beside else "")
     assert found.why and all(math.isfinite(value) for value in found.figures.values())
 
 
@@ -94,6 +96,11 @@ def test_of_equal_arms_the_first_is_the_best() -> None:
 def test_without_shadow_turns_a_new_arm_is_promoted_at_once() -> None:
     found = decide(new=BETTER, turns=0)
     assert (found.action, found.arm, found.who) == ("promote", "autoencoder", "new")
+
+
+def test_without_shadow_turns_a_rollback_stands_alone() -> None:
+    found = decide(new=BETTER, previous=BETTER, live=9.0, turns=0)
+    assert (found.action, found.beside) == ("rollback", "")
 
 
 def test_a_shadow_wins_as_often_as_is_wanted() -> None:

@@ -156,6 +156,26 @@ def test_a_champion_that_errs_gives_way_to_the_one_before(learner: Learner) -> N
     assert champion.digest == artifact.digest(learner.config.store.models / "toy")
 
 
+@pytest.mark.parametrize("learner", [{"novel_p": 0, "days": 2, "replay": 0}], indirect=True)
+def test_a_challenger_goes_into_shadow_beside_a_rollback(learner: Learner) -> None:
+    """Otherwise the way back after a change would take a turn more."""
+    assert after_a_change(learner).state is TurnState.SHADOW
+    days(learner.toy, 4, 5, centre=3.5, seed=2)
+    assert learner.turn(5).record.body["after"] == 2
+    days(learner.toy, 5, 6, centre=2.3, seed=3)
+    record = learner.turn(6).record
+    assert record.state is TurnState.ROLLED_BACK, record.body
+    assert record.body["shadow"]["turn"] == record.id
+    assert "which errs less than the champion too, goes into shadow" in record.body["why"]
+    champion = learner.champion()
+    assert champion is not None and champion.restores == 1
+    days(learner.toy, 6, 7, centre=2.6, seed=4)
+    later = learner.turn(7).record
+    assert later.body["figures"]["shadow groups"] > 0
+    assert later.state is TurnState.PROMOTED, later.body["why"]
+    assert learner.published().value == pytest.approx(2.9, abs=0.1)
+
+
 @pytest.mark.parametrize(
     "learner", [{"shadow_turns": 0, "novel_p": 0, "days": 2, "replay": 0}], indirect=True
 )
