@@ -122,7 +122,7 @@ class LearningConfig(_Section):
     margin: Share = 0.02
     shadow_turns: int = Field(default=1, ge=0, le=100)
     novel_p: Share = 0.01
-    novel_share: Share = 0.3
+    novel_share: Share = 0.15
     band: Length = 3.0
     kept_turns: int = Field(default=7, ge=1)
     disk_bytes: Length = 5e9

@@ -29,18 +29,18 @@ Truths = NDArray[np.bool_]
 CHANCE: Final = 0.05  # a kind has so many odd examples by chance that often: nothing is new then
 SURELY: Final = 0.001  # the same of a whole period
 SUSPECT_P: Final = 0.05  # p-value of a group's truth from which on it contradicts the model
-SUSPECT_SHARE: Final = 0.15  # of the groups: fewer contradictions do not condemn a period
+SUSPECT_SHARE: Final = 0.15  # of the groups: fewer contradictions alone do not condemn a period
 _ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True)
 class Limits:
     """``novel_p``: p-value from which on an example is odd; 0: none is. ``novel_share``: of the
-    newest period, from which on all of it is set apart.
+    newest period, from which on all of it is set apart; 1: newness never sets a period apart.
     """
 
     novel_p: float = 0.01
-    novel_share: float = 0.3
+    novel_share: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def judge(
     """
     odd = novelty <= _levels(compared, limits.novel_p)
     suspects = _suspects(suspicion, groups)
-    why = _too_new(odd, compared, limits) or _too_contrary(suspects)
+    why = _too_strange(odd, suspects, compared, limits)
     novel = np.flatnonzero(odd & _beyond_chance(odd, compared, kinds, limits.novel_p))
     return Judgement(tuple(novel.tolist()), bool(why), why, _share(odd), _share(suspects))
 
@@ -84,26 +84,34 @@ def _levels(compared: Numbers, novel_p: float) -> Numbers:
     return np.maximum(novel_p, least) if novel_p > 0 else np.zeros(len(compared))
 
 
-def _too_new(odd: Truths, compared: Numbers, limits: Limits) -> str:
-    """Why the period is too new to be learned from, or nothing."""
-    share = _share(odd)
-    if share <= limits.novel_share or _beyond(odd, compared, limits.novel_p) > SURELY:
-        return ""
-    return (
-        f"{share:.0%} of {len(odd)} examples are unlike all that the champion learned from; "
-        f"from {limits.novel_share:.0%} on a person has to look first"
-    )
+def _too_strange(odd: Truths, suspects: Truths, compared: Numbers, limits: Limits) -> str:
+    """Why nothing of the period can be learned from before a person has looked, or nothing.
 
-
-def _too_contrary(suspects: Truths) -> str:
-    """Why what is said of the period cannot be believed, or nothing."""
-    share = _share(suspects)
-    if share <= SUSPECT_SHARE or _chance(suspects, SUSPECT_P) > SURELY:
+    What is false is both odd and contrary, and a champion may see but a part of either: so each
+    sign counts as a share of its limit, and together they may reach one.
+    """
+    newness = _reached(_share(odd), limits.novel_share)
+    contradiction = _reached(_share(suspects), SUSPECT_SHARE)
+    chance = min(_beyond(odd, compared, limits.novel_p), _chance(suspects, SUSPECT_P))
+    if newness + contradiction <= 1 or chance > SURELY:
         return ""
-    return (
+    new = f"{_share(odd):.0%} of {len(odd)} examples are unlike all that the champion learned from"
+    contrary = (
         f"what is said of {suspects.sum()} of {len(suspects)} runs or workflows contradicts what "
-        f"the champion is sure of; from {SUSPECT_SHARE:.0%} on a person has to look first"
+        "the champion is sure of"
     )
+    if newness > 1:
+        return f"{new}; from {limits.novel_share:.0%} on a person has to look first"
+    if contradiction > 1:
+        return f"{contrary}; from {SUSPECT_SHARE:.0%} on a person has to look first"
+    return f"{new}, and {contrary}; of both together it is so much that a person has to look first"
+
+
+def _reached(share: float, limit: float) -> float:
+    """How much of a limit is reached; nothing of one that allows all."""
+    if limit >= 1 or not share:
+        return 0.0
+    return share / limit if limit else math.inf
 
 
 def _suspects(suspicion: Numbers, groups: Sequence[str]) -> Truths:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from jobmend.brain.learning.vetting.judging import Judgement, Limits, judge
 
-LIMITS = Limits(0.01, 0.3)
+LIMITS = Limits()
 
 
 def judged(
@@ -76,8 +76,28 @@ def test_a_period_that_is_new_for_the_most_part_is_set_apart_as_a_whole() -> Non
     day = judged(np.concatenate([np.full(40, 0.001), np.full(60, 0.5)]))
     assert day.whole
     assert day.why.startswith("40% of 100 examples are unlike all that the champion learned from")
-    assert not judged(np.concatenate([np.full(25, 0.001), np.full(75, 0.5)])).whole
+    assert not judged(np.concatenate([np.full(12, 0.001), np.full(88, 0.5)])).whole
     assert not judged(np.array([0.001, 0.5])).whole, "one of two is no proof"
+
+
+def test_what_is_somewhat_new_and_somewhat_contrary_is_set_apart_as_well() -> None:
+    """A champion may see but a part of what is false, as odd or as contrary."""
+    few = np.concatenate([np.full(12, 0.001), np.full(88, 0.5)])
+    some = np.concatenate([np.full(8, 0.01), np.full(92, 0.5)])
+    assert not judged(few).whole and not judged(np.full(100, 0.5), some).whole
+    day = judged(few, some)
+    assert day.whole
+    assert "12% of 100 examples" in day.why and "8 of 100 runs or workflows" in day.why
+    assert not judged(few[4:], some[4:]).whole, "8 and 4 % are not enough"
+
+
+def test_limits_may_be_switched_off_or_let_nothing_pass() -> None:
+    day = (np.full(100, 0.001), np.full(100, 0.5), np.full(100, 1e6), ["w"] * 100, ["g"] * 100)
+    assert not judge(*day, Limits(novel_share=1)).whole
+    assert not judge(*day, Limits(novel_p=0)).whole
+    one = (np.array([1e-6] * 3 + [0.5] * 97), *day[1:])
+    assert judge(*one, Limits(novel_p=1e-5, novel_share=0)).whole
+    assert not judge(*one, Limits(novel_p=1e-5)).whole
 
 
 @pytest.mark.parametrize(("runs", "whole"), [(40, True), (4, False)])

@@ -123,11 +123,11 @@ def test_without_a_champion_nothing_is_new(desk: Desk) -> None:
 
 def test_a_new_kind_waits_until_a_person_has_looked(desk: Desk) -> None:
     desk.day(3)
-    desk.day(3, centre=9, kind="new", rows=20)
+    desk.day(3, centre=9, kind="new", rows=15)
     vetted = desk.turn(3)
     assert {it.kind for it in vetted.kept} == {"w1"}
-    assert (vetted.quarantined, vetted.waiting, vetted.whole) == (20, 20, False)
-    assert "20 of 120" in vetted.why
+    assert (vetted.quarantined, vetted.waiting, vetted.whole) == (15, 15, False)
+    assert "15 of 115" in vetted.why
     with desk.store.read() as db:
         first = quarantine.waiting(db, "traces")[0]
         told = quarantine.evidence_on(db, "traces", first.key)
@@ -146,7 +146,7 @@ def test_a_new_kind_waits_until_a_person_has_looked(desk: Desk) -> None:
     later = desk.turn(4)
     labels = {it.key: it.label for it in later.reference if it.kind == "new"}
     assert labels == {"new/3/0": "normal", "new/3/1": "hang"}
-    assert (len(later.kept), later.quarantined, later.waiting) == (100, 0, 17)
+    assert (len(later.kept), later.quarantined, later.waiting) == (100, 0, 12)
 
 
 def test_codes_that_were_never_seen_are_drift(desk: Desk) -> None:
