@@ -33,6 +33,7 @@ from rich.table import Table
 ENDED = ("verified", "failed", "rejected", "expired")
 POLL_SECONDS = 1.0  # a brain that is asked more often disturbs the jobs on a small machine
 ROUNDS = 2  # recommendations followed per workflow
+MORE_ROUNDS = 5  # of healthy work, where what was recorded is not enough to learn from
 QUICK = ("--arms", "majority,xgboost", "--examples", "1500", "--no-track")  # no contest to wait for
 
 
@@ -224,10 +225,10 @@ def local_campaign(options: argparse.Namespace, talk: Console) -> list[Row]:
 
 def learn_traces(stand: Stand, campaign: Campaign) -> None:
     """Train on the healthy work. On a busy machine some of it waits for a CPU and is warned of, so
-    that too little is left to learn from: then there is more of it, twice at most.
+    that too little is left to learn from: then there is more of it, some rounds at most.
     """
     words = ("learn", "traces", "--config", str(stand.brain_config))
-    for again in (1, 2):
+    for again in range(1, MORE_ROUNDS + 1):
         if stand.command(*words, check=False).returncode == 0:
             return
         campaign.play(healthy(), f"healthy work, {again} more", 90)
