@@ -213,8 +213,8 @@ def roll_back(
     """Make a champion of before the champion again, under a new number, and publish it.
 
     Without ``number`` the one before, or the newest where a model trained by hand is in use.
-    ChampionError where there is none, or its files are gone, damaged or not of
-    ``version``, where one is wanted.
+    ChampionError where there is none, or its files are gone, damaged or not of ``version``, where
+    one is wanted.
     A turn that does so by itself gives its id, and is not carried out twice.
     """
     models = config.store.models

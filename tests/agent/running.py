@@ -115,12 +115,6 @@ def _running(config: Config, folder: Path) -> Iterator[Running]:
     assert (process.returncode, re.findall("Traceback|^ERROR.*", words, re.M)) == (0, []), words
 
 
-def free_address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
-
-
 def answers(address: str) -> bool:
     host, _, port = address.rpartition(":")
     with socket.socket() as probe:

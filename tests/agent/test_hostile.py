@@ -105,7 +105,7 @@ def after(agent: Running, before: float) -> list[Series]:
     return check(agent.page())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(user=names, account=names, site=names, reason=names)
 def test_facts_and_reasons_from_hooks(
     agent: Running, user: str, account: str, site: str, reason: str
@@ -156,7 +156,7 @@ def test_what_is_no_event_is_counted_and_leaves_no_series(agent: Running, data: 
     assert not [one for one in seen if one.labels.get("jobid", "").startswith(("d", "j", "a"))]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(job_id=names, run=names, node=names)
 def test_ids_that_hooks_tell(agent: Running, job_id: str, run: str, node: str) -> None:
     before = heard(agent.series())

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.timeout(900)  # a busy machine does healthy work up to three times
+pytestmark = pytest.mark.timeout(900)  # a busy machine does more rounds of healthy work
 
 ROOT = Path(__file__).parents[2]
 REPORT_FIELDS = {

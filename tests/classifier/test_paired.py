@@ -91,7 +91,7 @@ def test_nothing_to_compare_and_what_cannot_be() -> None:
         better(np.zeros(1), np.array([np.inf]), ["a"], 0.1, 0)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(told=LOSSES, margin=st.floats(0, 1))
 def test_any_losses_give_a_verdict_that_pairs_with_nan_do_not_change(
     told: list[tuple[float, float, str]], margin: float

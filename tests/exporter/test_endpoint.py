@@ -334,7 +334,7 @@ pieces = st.sampled_from(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=100, suppress_health_check=[*HealthCheck])
 @given(sent=st.one_of(st.binary(max_size=200), st.lists(pieces, max_size=15).map(b"".join)))
 def test_whatever_is_sent_is_answered_validly_or_closed(endpoint: Endpoint, sent: bytes) -> None:
     with connected(endpoint.port) as client:

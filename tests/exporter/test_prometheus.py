@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 from jobmend.exporter.endpoint import Endpoint
 from jobmend.exporter.web.config import WebConfig
 from tests.exporter.serving import HASH, PASSWORD, Certificates, Source, eventually, get, serving
-from tests.ports import reserved_port
+from tests.servers import running
 
 pytest.importorskip("yaml")
 pytest.importorskip("bcrypt")
@@ -37,8 +36,8 @@ scrape_configs:
 def guarded(web_file: Callable[..., Path], source: Source) -> Iterator[Endpoint]:
     users = f"basic_auth_users: {{prometheus: {HASH}}}\n"
     verified = "client_auth_type: RequireAndVerifyClientCert, client_ca_file: ca.pem"
-    with serving(source, WebConfig(web_file(users, verified))) as running:
-        yield running
+    with serving(source, WebConfig(web_file(users, verified))) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture
@@ -50,22 +49,14 @@ def prometheus(guarded: Endpoint, certificates: Certificates, tmp_path: Path) ->
     config.write_text(
         SCRAPES.format(folder=certificates.folder, password=PASSWORD, port=guarded.port)
     )
-    with reserved_port() as port, (tmp_path / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                "prometheus",
-                f"--config.file={config}",
-                f"--storage.tsdb.path={tmp_path / 'tsdb'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            yield port
-        finally:
-            process.terminate()
-            process.wait(timeout=60)
+    argv = [
+        "prometheus",
+        f"--config.file={config}",
+        f"--storage.tsdb.path={tmp_path / 'tsdb'}",
+        "--web.listen-address",
+    ]
+    with running(argv, tmp_path / "prometheus.log", "/-/ready") as url:
+        yield int(url.rpartition(":")[2])
 
 
 def query(port: int, expression: str) -> list[Any]:

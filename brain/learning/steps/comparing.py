@@ -90,9 +90,9 @@ def compare(contest: Contest, margin: float, shadow_turns: int, seed: int) -> De
     """What to do: roll back, promote the shadow, put the best new arm in shadow, or keep.
 
     The first of these that the losses support; a new arm that beats the champion goes into shadow
-    beside a rollback, too. Without a champion the best arm by validation is
-    promoted at once, as is a new arm that beats the champion where ``shadow_turns`` is 0, or where
-    the champion can no longer judge what is told.
+    beside a rollback, too. Without a champion the best arm by validation is promoted at once, as is
+    a new arm that beats the champion where ``shadow_turns`` is 0, or where the champion can no
+    longer judge what is told.
     """
     figures = {f"validation {arm}": loss for arm, loss in contest.validation.items()}
     decision = _decide(contest, _Rules(margin, shadow_turns, seed), figures)

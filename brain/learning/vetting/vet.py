@@ -26,7 +26,8 @@ class Vetted(Generic[Content]):
     ``kept`` is of the newest period, ``reference`` of the days before. Where ``whole``, nothing of
     the newest period is kept. ``quarantined`` counts what this turn set apart, ``waiting`` all
     examples of the subject that nobody has looked at, ``why`` says what was set apart, in a
-    sentence, and is empty where nothing was.
+    sentence, and is empty where nothing was. The shares are those of the judgement; None where
+    there was no champion to judge by, or nothing to judge.
     """
 
     kept: list[Example[Content]]

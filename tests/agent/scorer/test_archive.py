@@ -136,7 +136,7 @@ def seal_of(name: str) -> bytes:
     return export(exportable(name), KEY)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_no_damaged_part_does_more_than_raise(data: st.DataObject) -> None:
     parts = members(seal_of("pca"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import subprocess
 import time
 import urllib.error
 import urllib.parse
@@ -17,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.ports import reserved_port
+from tests.servers import running
 
 SHIPPED = Path(__file__).parents[3] / "etc" / "prometheus"
 
@@ -25,8 +24,8 @@ SHIPPED = Path(__file__).parents[3] / "etc" / "prometheus"
 class Prometheus:
     """One that runs."""
 
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}/api/v1"
+    def __init__(self, address: str) -> None:
+        self.url = f"{address}/api/v1"
 
     def _ask(self, path: str, **given: object) -> Any:
         query = urllib.parse.urlencode(given, doseq=True)
@@ -72,30 +71,11 @@ def prometheus(folder: Path, agent: str, brain: str) -> Iterator[Prometheus]:
     shipped = (config / "prometheus.yml").read_text()
     quick = shipped.replace("_interval: 15s", "_interval: 1s").replace("127.0.0.1:8807", brain)
     (config / "prometheus.yml").write_text(quick)
-    with reserved_port() as port, (folder / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                "prometheus",
-                f"--config.file={config / 'prometheus.yml'}",
-                f"--storage.tsdb.path={folder / 'tsdb'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            yield _ready(port, process, folder / "prometheus.log")
-        finally:
-            process.terminate()
-            process.wait(timeout=60)
-
-
-def _ready(port: int, process: subprocess.Popen[bytes], log: Path) -> Prometheus:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=10):
-                return Prometheus(port)
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError(log.read_text())
+    argv = [
+        "prometheus",
+        f"--config.file={config / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
+        "--web.listen-address",
+    ]
+    with running(argv, folder / "prometheus.log", "/-/ready") as url:
+        yield Prometheus(url)

@@ -94,7 +94,7 @@ def test_examples_are_kept_as_they_are(subject: Failures, told: list[Task], tmp_
     assert [one.name for one in tmp_path.iterdir()] == ["examples"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(tasks=st.lists(TASKS, max_size=4))
 def test_any_task_is_read_back_and_measured(
     tmp_path_factory: pytest.TempPathFactory, tasks: list[FailedTask]

@@ -45,7 +45,7 @@ def test_each_harm_changes_the_run_alone(name: str) -> None:
     assert (found.owners, found.start, found.key) == (one.owners, one.start, one.key)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     values=arrays(
         np.float32,

@@ -127,7 +127,7 @@ def test_a_damaged_file_is_begun_anew(tmp_path: Path) -> None:
     assert len(again.take("t2", some(50, 90), 90)) == 5
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     days=st.lists(st.lists(st.sampled_from("abc"), max_size=30), max_size=5),
     limit=st.integers(0, 12),

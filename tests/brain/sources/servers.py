@@ -1,11 +1,9 @@
-"""Real servers on the loopback that end with their block."""
+"""Prometheus and VictoriaMetrics as sources of traces."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.ports import reserved_port
+from tests.servers import running
 
 
 @contextmanager
@@ -57,29 +55,3 @@ def imported(url: str, text: str) -> None:
     for path, body in (("api/v1/import/prometheus", text.encode()), ("internal/force_flush", None)):
         with urllib.request.urlopen(f"{url}/{path}", data=body) as answer:
             assert answer.status in (200, 204)
-
-
-@contextmanager
-def running(argv: list[str], log: Path, ready: str) -> Iterator[str]:
-    """A server whose command ends with the option of its address; where it answers."""
-    with reserved_port() as port, log.open("wb") as file:
-        process = subprocess.Popen([*argv, f"127.0.0.1:{port}"], stdout=file, stderr=file)
-        url = f"http://127.0.0.1:{port}"
-        try:
-            deadline = time.monotonic() + 120
-            while not _answers(url + ready):
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.05)
-            yield url
-        finally:
-            process.terminate()
-            process.wait(timeout=60)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False

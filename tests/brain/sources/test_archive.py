@@ -167,9 +167,7 @@ def test_a_check_finds_what_is_cut_off(archive: Archive) -> None:
     assert archive.damaged == 1
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_damage_is_found_or_harmless(tmp_path: Path, data: st.DataObject) -> None:
     archive = Archive(tmp_path / "archive")
@@ -297,9 +295,7 @@ values = st.lists(
 )
 
 
-@settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.tuples(st.floats(0, 2e9), st.text(max_size=9), values, st.none() | st.text()),

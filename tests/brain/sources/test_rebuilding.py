@@ -131,7 +131,7 @@ def test_a_label_names_the_cluster_where_there_is_one() -> None:
     assert rebuild(gridded(exposed_of("7")), GRID, {}) == rebuild([], GRID, CLUSTERS) == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_strange_series_break_nothing(data: st.DataObject) -> None:
     series = gridded(exposed_of("7", "8"))

@@ -58,7 +58,7 @@ def test_made_up_rows_lie_between_their_neighbours() -> None:
     counts=st.lists(st.integers(1, 12), min_size=2, max_size=5),
     kind=st.sampled_from(RESAMPLINGS),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_mix_of_classes_breaks_it(counts: list[int], kind: Resampling) -> None:
     rows, labels = table(counts)
     sample = resample(rows.toarray() if kind in NARROW else rows, labels, kind, seed=3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -60,7 +60,6 @@ def test_few_windows_are_asked_all() -> None:
     st.integers(0, 3),
     st.floats(-9, 9),
 )
-@settings(deadline=None)
 def test_it_exceeds_a_threshold_when_enough_windows_do(
     scores: Scores, needed: int, more: int, threshold: float
 ) -> None:

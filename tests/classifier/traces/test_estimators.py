@@ -185,9 +185,7 @@ SHAPES = st.tuples(st.integers(1, 3), st.integers(1, 4), st.just(STEPS), st.just
 ANY_FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_numbers_get_a_score_or_none(model: Estimator, data: st.DataObject) -> None:
     shape = data.draw(SHAPES)

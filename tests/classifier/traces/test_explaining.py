@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -45,7 +45,6 @@ def test_names_have_to_fit() -> None:
         elements=st.one_of(st.floats(0, 100), st.just(float("nan"))),
     )
 )
-@settings(deadline=None)
 def test_shares_add_up_and_the_stretch_holds_half(errors: Scores) -> None:
     threads, _, width = errors.shape
     found = explain(errors, range(threads), [str(place) for place in range(width)])

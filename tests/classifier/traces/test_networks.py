@@ -86,7 +86,7 @@ def test_halving_is_a_convolution_and_doubling_its_transpose() -> None:
 # ---- attention ---------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     threads=st.integers(1, 40),
     spread=st.sampled_from([0.0, 0.1, 1.0, 30.0, 300.0]),

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 import jobmend
-from jobmend.agent.config import Config, Hooks, Metrics, Sample, Spool, render
+from jobmend.agent.config import Config, Hooks, Sample, Spool, render
 from jobmend.plugins.doctor import agent, node
 from jobmend.plugins.doctor.findings import Finding, Level
 from jobmend.plugins.doctor.settings import Settings
-from tests.agent.running import free_address, running
+from tests.agent.running import running
 
 
 @pytest.fixture
@@ -29,7 +29,6 @@ def config(tmp_path: Path) -> Config:
     return dataclasses.replace(
         Config(),
         sample=Sample(period_seconds=0.1, cgroup_root=str(tmp_path)),
-        metrics=Metrics(listen=free_address()),
         hooks=Hooks(socket=str(tmp_path / "hook.sock")),
         spool=Spool(path=str(tmp_path / "spool.db")),
     )

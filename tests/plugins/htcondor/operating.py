@@ -103,6 +103,16 @@ def is_brought_about(scheduler: HTCondorScheduler, seen: RunRecord, run: Run) ->
     return seen.run == run or run in {each.run for each in refused}
 
 
+def parent_of(scheduler: HTCondorScheduler, seen: RunRecord) -> str:
+    """The key of the run before this one, of those that no slot refused."""
+    all_of_job = executions(scheduler, seen.run.job_id).values()
+    refused = {each.run.key: each.facts.parent for each in all_of_job if was_refused(each)}
+    parent = seen.facts.parent
+    while parent in refused:
+        parent = refused[parent]
+    return parent
+
+
 def act(scheduler: HTCondorScheduler, action: Action, *records: RunRecord) -> tuple[Run, ...]:
     """Plan, carry out every step; the runs that it brought about."""
     steps = scheduler.plan(action, list(records))

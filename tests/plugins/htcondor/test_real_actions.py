@@ -14,7 +14,7 @@ from jobmend.jobs.exits import ExitKind, htcondor_exit
 from jobmend.jobs.identity import Run
 from jobmend.plugins.htcondor.scheduler import HTCondorScheduler
 from jobmend.plugins.scheduler import Refused, SchedulerError, Step
-from tests.plugins.htcondor.operating import act, is_brought_about, operator, record
+from tests.plugins.htcondor.operating import act, is_brought_about, operator, parent_of, record
 
 if TYPE_CHECKING:
     from tests.plugins.htcondor.conftest import Pool
@@ -54,7 +54,7 @@ def test_a_job_out_of_memory_is_recovered_with_more(pool: Pool) -> None:
     again = record(scheduler, job, 2)
     assert is_brought_about(scheduler, again, run) and again.succeeded
     assert again.facts.request.memory_bytes == 400 * MB
-    assert again.facts.parent == held.run.key or again.run != run
+    assert parent_of(scheduler, again) == held.run.key
 
 
 def test_a_job_over_its_time_gets_more(pool: Pool) -> None:
@@ -82,7 +82,7 @@ def test_a_job_that_failed_and_left_is_submitted_again(pool: Pool) -> None:
     assert scheduler.execute(step) == (run,)
     again = record(scheduler, run.job_id)
     assert is_brought_about(scheduler, again, run) and again.succeeded
-    assert again.facts.parent == failed.run.key or again.run != run
+    assert parent_of(scheduler, again) == failed.run.key
     assert again.facts.workflow == failed.facts.workflow == "tester/mend"
     assert again.facts.user == "tester" and again.facts.request.memory_bytes == 90 * MB
     told = pool.inside(

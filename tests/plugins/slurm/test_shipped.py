@@ -32,10 +32,13 @@ def test_the_script_exits_0_in_silence(program: str, tmp_path: Path) -> None:
     script.write_text(text.replace("HOOK=/usr/bin/jobmend-slurm-hook", f"HOOK={program}"))
     assert f"HOOK={program}\n" in script.read_text()
     script.chmod(0o755)
-    started = time.monotonic()
-    done = subprocess.run([script], env={}, capture_output=True, timeout=60)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    assert time.monotonic() - started < 15  # a second, and what a busy machine adds
+    taken = []
+    for _ in range(3):  # a busy machine may add to one of them
+        started = time.monotonic()
+        done = subprocess.run([script], env={}, capture_output=True, timeout=60)
+        taken.append(time.monotonic() - started)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert min(taken) < 3
 
 
 @pytest.mark.parametrize("name", ["jobmend.conf.example", "jobmend-controller.conf.example"])

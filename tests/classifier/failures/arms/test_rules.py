@@ -282,7 +282,7 @@ CELLS = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(CELLS, min_size=2, max_size=6), st.data())
 def test_any_task_gets_probabilities(cells: list[dict[Cell, int]], data: st.DataObject) -> None:
     words = sorted({word for kin in KIN.values() for word in kin} | {"clone", "other", "default"})

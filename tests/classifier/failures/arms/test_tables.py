@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, issparse
 from scipy.special import expit
@@ -143,7 +143,6 @@ def test_the_network_stops_early_and_leaves_the_generator_alone() -> None:
         max_size=5,
     )
 )
-@settings(deadline=None)
 def test_floored_rows_sum_to_one(rows: list[list[float]]) -> None:
     said = floored(np.array(rows))
     assert said.sum(axis=1) == pytest.approx(1)

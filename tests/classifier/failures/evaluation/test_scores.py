@@ -141,7 +141,7 @@ def test_what_is_no_probability_is_refused(rows: list[list[float]]) -> None:
         align(np.array(rows), ("a", "b"), ("a", "b"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 5), st.integers(1, 40), st.integers(0, 2**32 - 1))
 def test_any_probabilities_can_be_scored(classes: int, tasks: int, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -150,7 +150,7 @@ def test_what_cannot_be_split_by_time_is_said(share: float, tasks: int) -> None:
         newest(history(list(range(tasks)), [float(place) for place in range(tasks)]), share)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.tuples(

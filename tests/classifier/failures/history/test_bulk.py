@@ -60,9 +60,7 @@ records = st.builds(
 )
 
 
-@settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(records, max_size=30))
 def test_the_database_counts_as_the_plain_code_does(tmp_path: Path, rows: list[JobRecord]) -> None:
     plain = count_plainly(rows)

@@ -212,7 +212,7 @@ layouts = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(documents, layouts, st.booleans(), st.sampled_from(["", "\n", "\r\n"]))
 def test_what_is_read_is_written_back_to_the_byte(
     document: Any, layout: dict[str, Any], ascii: bool, tail: str
@@ -248,7 +248,6 @@ tasks = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(tasks, max_size=4), st.booleans())
 def test_a_history_of_ours_comes_back(found: list[FailedTask], synthetic: bool) -> None:
     history = History(found, "ours", synthetic)

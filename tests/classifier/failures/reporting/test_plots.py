@@ -78,7 +78,7 @@ def test_each_plot_of_models_is_drawn_with_hostile_names() -> None:
         assert drawn(figure).format == "PNG"
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.text(min_size=1, max_size=60))
 def test_any_name_is_drawn_as_it_is_written(name: str) -> None:
     bars = [plots_models.Bar(name, 0.3, 0.2, 0.4)]

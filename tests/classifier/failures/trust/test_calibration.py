@@ -102,7 +102,7 @@ def test_where_nothing_can_be_learned_nothing_is_changed(p: Floats, y: Labels) -
     assert Calibration.fit(p, y) == Calibration()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.integers(20, 60), st.integers(2, 5), st.integers(0, 1000), st.booleans())
 def test_rows_are_probabilities_whatever_comes(n: int, classes: int, seed: int, hard: bool) -> None:
     rng = np.random.default_rng(seed)

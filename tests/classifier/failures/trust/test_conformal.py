@@ -69,7 +69,7 @@ def test_a_class_of_too_few_tasks_is_in_every_set() -> None:
     assert ConformalSets.fit(p, y, 0.1).sets(p[:1]) == [(0, 1)]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 40), st.integers(1, 5), st.floats(0.01, 0.99), st.integers(0, 99))
 def test_any_shape_and_kept_as_json(n: int, classes: int, alpha: float, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -107,7 +107,7 @@ CELLS = st.dictionaries(
 )
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.lists(CELLS, min_size=2, max_size=12).filter(any), CELLS)
 def test_whatever_failed_has_a_p_value(cells: list[dict[Cell, int]], new: dict[Cell, int]) -> None:
     tasks = [FailedTask(f"/wf/{n}", counts) for n, counts in enumerate(cells)]
