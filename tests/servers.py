@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 import urllib.error
@@ -10,7 +11,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.ports import reserved_port
+
+
+@contextmanager
+def prometheus(config: Path, folder: Path) -> Iterator[str]:
+    """A Prometheus with this configuration, its data and its log in ``folder``; its address."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not on PATH (Debian package prometheus)")
+    argv = [
+        "prometheus",
+        f"--config.file={config}",
+        f"--storage.tsdb.path={folder / 'tsdb'}",
+        "--web.listen-address",
+    ]
+    with running(argv, folder / "prometheus.log", "/-/ready") as url:
+        yield url
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +12,8 @@ import pytest
 
 from jobmend.exporter.endpoint import Endpoint
 from jobmend.exporter.web.config import WebConfig
+from tests import servers
 from tests.exporter.serving import HASH, PASSWORD, Certificates, Source, eventually, get, serving
-from tests.servers import running
 
 pytest.importorskip("yaml")
 pytest.importorskip("bcrypt")
@@ -43,19 +42,11 @@ def guarded(web_file: Callable[..., Path], source: Source) -> Iterator[Endpoint]
 @pytest.fixture
 def prometheus(guarded: Endpoint, certificates: Certificates, tmp_path: Path) -> Iterator[int]:
     """A Prometheus that scrapes ``guarded``; its port."""
-    if shutil.which("prometheus") is None:
-        pytest.skip("prometheus is not on PATH (Debian package prometheus)")
     config = tmp_path / "prometheus.yml"
     config.write_text(
         SCRAPES.format(folder=certificates.folder, password=PASSWORD, port=guarded.port)
     )
-    argv = [
-        "prometheus",
-        f"--config.file={config}",
-        f"--storage.tsdb.path={tmp_path / 'tsdb'}",
-        "--web.listen-address",
-    ]
-    with running(argv, tmp_path / "prometheus.log", "/-/ready") as url:
+    with servers.prometheus(config, tmp_path) as url:
         yield int(url.rpartition(":")[2])
 
 

@@ -14,9 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.servers import running
+from tests import servers
 
 SHIPPED = Path(__file__).parents[3] / "etc" / "prometheus"
 
@@ -61,8 +59,6 @@ class Prometheus:
 @contextmanager
 def prometheus(folder: Path, agent: str, brain: str) -> Iterator[Prometheus]:
     """It reads an agent of cluster c1 and a brain, each host:port, every second."""
-    if shutil.which("prometheus") is None:
-        pytest.skip("prometheus is not on PATH (Debian package prometheus)")
     config = folder / "prometheus"
     shutil.copytree(SHIPPED, config)
     (config / "jobmend-agents.yml").write_text(
@@ -71,11 +67,5 @@ def prometheus(folder: Path, agent: str, brain: str) -> Iterator[Prometheus]:
     shipped = (config / "prometheus.yml").read_text()
     quick = shipped.replace("_interval: 15s", "_interval: 1s").replace("127.0.0.1:8807", brain)
     (config / "prometheus.yml").write_text(quick)
-    argv = [
-        "prometheus",
-        f"--config.file={config / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'tsdb'}",
-        "--web.listen-address",
-    ]
-    with running(argv, folder / "prometheus.log", "/-/ready") as url:
+    with servers.prometheus(config / "prometheus.yml", folder) as url:
         yield Prometheus(url)

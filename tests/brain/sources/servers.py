@@ -11,27 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import running
+from tests import servers
 
 
 @contextmanager
 def prometheus(folder: Path, *, openmetrics: str = "", scrapes: str = "") -> Iterator[str]:
     """A Prometheus that has these samples, and scrapes; its address."""
-    if shutil.which("prometheus") is None:
-        pytest.skip("prometheus is not on PATH (Debian package prometheus)")
     if openmetrics:
+        if shutil.which("promtool") is None:
+            pytest.skip("promtool is not on PATH (Debian package prometheus)")
         (folder / "samples.om").write_text(openmetrics)
         make = ["promtool", "tsdb", "create-blocks-from", "openmetrics"]
         done = [*make, str(folder / "samples.om"), str(folder / "tsdb")]
         subprocess.run(done, check=True, capture_output=True)
     (folder / "prometheus.yml").write_text(scrapes or "global: {}\n")
-    argv = [
-        "prometheus",
-        f"--config.file={folder / 'prometheus.yml'}",
-        f"--storage.tsdb.path={folder / 'tsdb'}",
-        "--web.listen-address",
-    ]
-    with running(argv, folder / "prometheus.log", "/-/ready") as url:
+    with servers.prometheus(folder / "prometheus.yml", folder) as url:
         yield url
 
 
@@ -46,7 +40,7 @@ def victoria(folder: Path) -> Iterator[str]:
         "-search.latencyOffset=0s",
         "-httpListenAddr",
     ]
-    with running(argv, folder / "victoria.log", "/health") as url:
+    with servers.running(argv, folder / "victoria.log", "/health") as url:
         yield url
 
 
